@@ -1,0 +1,30 @@
+"""Multi-task feature learning with two-layer ReLU networks: the package that the book's chapters call."""
+
+from mtfl.contrastive import one_step_heads, pseudo_contrastive_loss, representation_gradient, ridge_heads
+from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.metrics import conditioning, energy_ratio, principal_angles
+from mtfl.network import TwoLayerReLU
+from mtfl.pretraining import PretrainSettings, pretrain
+from mtfl.randomness import streams
+from mtfl.tasks import all_tasks, limit_kernel, sample_tasks, task_kernel, walsh_coefficients
+
+__all__ = [
+    "GaussianInputs",
+    "HypercubeInputs",
+    "PretrainSettings",
+    "TwoLayerReLU",
+    "all_tasks",
+    "conditioning",
+    "energy_ratio",
+    "limit_kernel",
+    "one_step_heads",
+    "pretrain",
+    "principal_angles",
+    "pseudo_contrastive_loss",
+    "representation_gradient",
+    "ridge_heads",
+    "sample_tasks",
+    "streams",
+    "task_kernel",
+    "walsh_coefficients",
+]

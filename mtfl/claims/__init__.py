@@ -1,0 +1,23 @@
+"""The registry of claims: every numbered statement of the book, what checks it, and what must break it.
+
+A claim's check draws an instance from a seed, measures one number and compares it with a bound. A *mutant* is a
+named wrong version of the statement on which the same check must fail: a check that cannot fail shows nothing.
+Passing is numerical evidence, not proof; the proofs are in the chapters.
+
+    python -m mtfl.claims            prints the ledger; exits with 1 if a claim fails or a mutant passes
+"""
+
+from mtfl.claims import loss, paper, setup, single_task, training, transfer
+from mtfl.claims.registry import Claim, Evidence, Verdict, judge
+
+CLAIMS: tuple[Claim, ...] = (
+    *paper.CLAIMS,
+    *setup.CLAIMS,
+    *loss.CLAIMS,
+    *training.CLAIMS,
+    *single_task.CLAIMS,
+    *transfer.CLAIMS,
+)
+"""All claims, in the order of the book."""
+
+__all__ = ["CLAIMS", "Claim", "Evidence", "Verdict", "judge"]

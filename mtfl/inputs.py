@@ -1,0 +1,122 @@
+"""Input laws: where x comes from, which r directions of it matter, and its sign pattern.
+
+An input law holds the matrix M (d x r, orthonormal columns) whose column span is the ground-truth
+subspace. The *pattern* of x is z = sign(M^T x) in {-1, 1}^r; all labels of all tasks depend on x
+through z only. Under both laws z is uniform over its K = 2^r values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mtfl import _checks
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What both laws share: a subspace and the reading of patterns."""
+
+    M: Float[Tensor, "d r"]
+
+    def __post_init__(self) -> None:
+        _checks.subspace(type(self).__name__, self.M)
+
+    @property
+    def d(self) -> int:
+        """Dimension of the inputs."""
+        return self.M.shape[0]
+
+    @property
+    def r(self) -> int:
+        """Dimension of the subspace: the number of features."""
+        return self.M.shape[1]
+
+    def patterns(self, X: Float[Tensor, "*batch d"]) -> Int64[Tensor, "*batch"]:
+        """Number of each input's sign pattern: bit i is set when z_i = +1, that is when (M^T x)_i >= 0.
+
+        Args:
+            X: inputs, of any leading shape, same dtype and device as M.
+
+        Returns:
+            Integers in 0 ... 2^r - 1, one for each input.
+
+        Raises:
+            TypeError: if X is no floating-point tensor, or has another dtype or device than M.
+            ValueError: if X has another width than d, or holds NaN or infinity.
+        """
+        where = f"{type(self).__name__}.patterns"
+        _checks.tensors(where, M=self.M, X=X)
+        _checks.shape(where, "X", X.reshape(-1, X.shape[-1]) if X.ndim else X, "n d", d=self.d)
+        bits = 2 ** torch.arange(self.r, device=X.device)
+        return ((X @ self.M >= 0) * bits).sum(-1)
+
+
+@dataclass(frozen=True)
+class GaussianInputs(_Inputs):
+    """x ~ N(0, I_d), with any r-dimensional subspace.
+
+    Args:
+        M: (d, r) with orthonormal columns, 1 <= r < d. Use :meth:`random` for a random one.
+
+    Raises:
+        ValueError: if r >= d, r < 1, M is not orthonormal or not finite.
+    """
+
+    @classmethod
+    def random(
+        cls,
+        d: int,
+        r: int,
+        *,
+        generator: torch.Generator,
+        dtype: torch.dtype = torch.float64,
+        device: str = "cpu",
+    ) -> GaussianInputs:
+        """A uniformly random r-dimensional subspace of R^d (QR of a Gaussian matrix, in float64)."""
+        _checks.dimensions("GaussianInputs.random", d, r)
+        _checks.generator("GaussianInputs.random", generator)
+        _checks.floating("GaussianInputs.random", dtype)
+        G = torch.randn(d, r, generator=generator, dtype=torch.float64)
+        return cls(torch.linalg.qr(G).Q.to(device=device, dtype=dtype))
+
+    def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n d"]:
+        """``n`` independent standard normal inputs, in the dtype and on the device of M."""
+        _checks.integer("GaussianInputs.sample", "n", n, least=1)
+        _checks.generator("GaussianInputs.sample", generator)
+        return torch.randn(n, self.d, generator=generator, dtype=self.M.dtype).to(self.M.device)
+
+
+@dataclass(frozen=True)
+class HypercubeInputs(_Inputs):
+    """x uniform on {-1, 1}^d; the subspace is spanned by r coordinate axes.
+
+    Args:
+        M: (d, r); its columns are distinct columns of the identity. Use :meth:`axes` for the first r of them.
+
+    Raises:
+        ValueError: if r >= d, r < 1, or a column is no coordinate axis.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        axes = bool(((self.M == 0) | (self.M == 1)).all())
+        remedy = "Use HypercubeInputs.axes(d, r): off the axes the pattern of a hypercube point is not uniform."
+        _checks.require(axes, "HypercubeInputs", "M", "made of columns of the identity", "other entries", remedy)
+
+    @classmethod
+    def axes(cls, d: int, r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> HypercubeInputs:
+        """The subspace of the first r coordinates."""
+        _checks.dimensions("HypercubeInputs.axes", d, r)
+        _checks.floating("HypercubeInputs.axes", dtype)
+        return cls(torch.eye(d, r, dtype=dtype, device=device))
+
+    def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n d"]:
+        """``n`` independent uniform points of the hypercube, in the dtype and on the device of M."""
+        _checks.integer("HypercubeInputs.sample", "n", n, least=1)
+        _checks.generator("HypercubeInputs.sample", generator)
+        bits = torch.randint(2, (n, self.d), generator=generator)
+        return (2 * bits - 1).to(device=self.M.device, dtype=self.M.dtype)

@@ -1,0 +1,177 @@
+"""Tasks: Boolean functions of the sign pattern, their random laws, spectrum and kernel.
+
+A task is f: {-1, 1}^r -> {-1, 1}. A set of T tasks is a table F of shape (T, K), K = 2^r: row t is task t,
+column k is the pattern whose bit i is set when z_i = +1. With p = inputs.patterns(X), ``F[:, p]`` are the
+labels of the inputs X on all tasks, shape (T, n).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mtfl import _checks
+
+LAWS = ("uniform", "balanced", "parity", "junta", "threshold")
+"""Laws of a random task.
+
+* uniform: the label of every pattern is an independent fair coin.
+* balanced: uniform over the functions with as many +1 as -1.
+* parity: plus or minus the product of the z_i over a uniformly random non-empty set of coordinates.
+* junta: a uniform function of two uniformly chosen coordinates (of the only one when r = 1).
+* threshold: sign(w . z + c) with w ~ N(0, I_r) and c ~ N(0, 1).
+"""
+
+
+def pattern_signs(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Float[Tensor, "K r"]:
+    """All patterns z in {-1, 1}^r, one a row; row k has z_i = +1 where bit i of k is set."""
+    _checks.integer("pattern_signs", "r", r, least=1)
+    _checks.floating("pattern_signs", dtype)
+    bits = torch.arange(2**r).unsqueeze(1) >> torch.arange(r) & 1
+    return (2 * bits - 1).to(device=device, dtype=dtype)
+
+
+def sample_tasks(
+    count: int,
+    r: int,
+    *,
+    law: str = "uniform",
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+    device: str = "cpu",
+) -> Float[Tensor, "T K"]:
+    """A table of independent random tasks.
+
+    Args:
+        count: number of tasks T >= 1.
+        r: number of features, r >= 1.
+        law: one of :data:`LAWS`.
+        generator: source of the draws.
+        dtype: of the table.
+        device: of the table.
+
+    Returns:
+        The table F of -1 and +1.
+
+    Raises:
+        ValueError: if count < 1, r < 1 (balanced tasks of r = 0 do not exist: one pattern cannot be halved),
+            or the law is unknown.
+        TypeError: if count or r is no integer, or the generator is none.
+    """
+    where = "sample_tasks"
+    _checks.integer(where, "count", count, least=1)
+    _checks.integer(where, "r", r, least=1)
+    _checks.choice(where, "law", law, LAWS)
+    _checks.generator(where, generator)
+    _checks.floating(where, dtype)
+    K = 2**r
+    if law == "uniform":
+        positive = torch.randint(2, (count, K), generator=generator) == 1
+    elif law == "balanced":
+        order = torch.rand(count, K, generator=generator, dtype=torch.float64).argsort(1)
+        positive = order.argsort(1) < K // 2
+    elif law == "parity":
+        sets = torch.randint(1, K, (count,), generator=generator)
+        flips = 2 * torch.randint(2, (count, 1), generator=generator) - 1
+        positive = flips * characters(r)[sets] > 0
+    elif law == "junta":
+        size = min(r, 2)
+        chosen = torch.rand(count, r, generator=generator, dtype=torch.float64).argsort(1)[:, :size]
+        small = torch.randint(2, (count, 2**size), generator=generator) == 1
+        bits = torch.arange(K) >> chosen.unsqueeze(-1) & 1
+        positive = small.gather(1, (bits << torch.arange(size).unsqueeze(-1)).sum(1))
+    else:
+        weights = torch.randn(count, r, generator=generator, dtype=torch.float64)
+        offsets = torch.randn(count, 1, generator=generator, dtype=torch.float64)
+        positive = weights @ pattern_signs(r).T + offsets > 0
+    return (2 * positive.long() - 1).to(device=device, dtype=dtype)
+
+
+def all_tasks(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Float[Tensor, "N K"]:
+    """All 2^(2^r) tasks; row number k labels pattern j with +1 where bit j of k is set. For r <= 4.
+
+    Raises:
+        ValueError: if r < 1, or r > 4 (r = 5 has more than four billion tasks).
+    """
+    _checks.integer("all_tasks", "r", r, least=1)
+    _checks.require(r <= 4, "all_tasks", "r", "at most 4", r, "Sample tasks with sample_tasks instead.")
+    return pattern_signs(2**r, dtype=dtype, device=device)
+
+
+def characters(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Float[Tensor, "S K"]:
+    """The Walsh functions chi_S(z) = product of z_i over i in S; row S, a set as a bit mask, column z."""
+    ones = torch.ones(1, 1, dtype=dtype, device=device)
+    rows = ones
+    for _ in range(r):
+        rows = torch.cat([torch.cat([rows, rows], 1), torch.cat([-rows, rows], 1)])
+    return rows
+
+
+def walsh_coefficients(F: Float[Tensor, "T K"]) -> Float[Tensor, "T S"]:
+    """Walsh-Fourier coefficients fhat_S = E_z[f(z) prod_{i in S} z_i] of every task.
+
+    Column S is a set of coordinates as a bit mask: column 0 is the mean, column 2^i the degree-1 coefficient of
+    z_i. Parseval: the squares of a row sum to 1. The mean over z is uniform over the K patterns.
+
+    Raises:
+        ValueError: if F holds other values than -1 and +1, or its width is no power of two.
+    """
+    r = _checks.table("walsh_coefficients", F)
+    return F @ characters(r, dtype=F.dtype, device=str(F.device)).T / F.shape[1]
+
+
+def degree_one(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r"]:
+    """The degree-1 vectors fhat_1 in R^r out of the array of :func:`walsh_coefficients`."""
+    r = coefficients.shape[1].bit_length() - 1
+    return coefficients[:, [1 << i for i in range(r)]]
+
+
+def degree_two(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r r"]:
+    """The symmetric degree-2 matrices Fhat_2 (zero diagonal) out of :func:`walsh_coefficients`."""
+    r = coefficients.shape[1].bit_length() - 1
+    i, j = torch.arange(r).unsqueeze(1), torch.arange(r)
+    matrices = coefficients[:, (1 << i) | (1 << j)]
+    return matrices * (i != j).to(matrices)
+
+
+def task_kernel(F: Float[Tensor, "T K"]) -> Float[Tensor, "K K"]:
+    """Task kernel K_T(z, z') = (1/T) sum_t f_t(z) f_t(z').
+
+    It is the share of tasks on which two patterns agree minus the share on which they disagree.
+
+    Raises:
+        ValueError: if F holds other values than -1 and +1, or its width is no power of two.
+    """
+    _checks.table("task_kernel", F)
+    return F.T @ F / F.shape[0]
+
+
+def limit_kernel(r: int, law: str = "uniform", *, dtype: torch.dtype = torch.float64) -> Float[Tensor, "K K"]:
+    """The task kernel of infinitely many tasks, E_f[f(z) f(z')].
+
+    uniform: 1{z = z'}. balanced and parity: (K 1{z = z'} - 1) / (K - 1). junta: the chance that the two chosen
+    coordinates of z and z' agree. threshold: (2/pi) arcsin((z . z' + 1) / (r + 1)).
+
+    Raises:
+        ValueError: if r < 1 or the law is unknown.
+    """
+    _checks.integer("limit_kernel", "r", r, least=1)
+    _checks.choice("limit_kernel", "law", law, LAWS)
+    Z = pattern_signs(r)
+    inner = Z @ Z.T
+    K = 2**r
+    if law == "uniform":
+        kernel = torch.eye(K, dtype=torch.float64)
+    elif law in ("balanced", "parity"):
+        kernel = (K * torch.eye(K, dtype=torch.float64) - 1) / (K - 1)
+    elif law == "junta":
+        size = min(r, 2)
+        agree = (inner + r) / 2
+        kernel = agree if size == 1 else agree * (agree - 1) / 2
+        kernel = kernel / math.comb(r, size)
+    else:
+        kernel = 2 / math.pi * torch.asin(((inner + 1) / (r + 1)).clamp(-1, 1))
+    return kernel.to(dtype)
