@@ -169,33 +169,45 @@ class TransferSettings:
         _checks.choice(where, "downstream", self.downstream, ("parity", "random"))
 
 
-def representations(settings: TransferSettings, inputs: GaussianInputs, *, seed: int) -> dict[str, FrozenFeatures]:
-    """The five representations of :data:`REPRESENTATIONS`, pretrained on ``inputs`` in float32 or float64 as M is.
+def representations(
+    settings: TransferSettings, inputs: GaussianInputs, *, seed: int, names: Sequence[str] = REPRESENTATIONS
+) -> dict[str, FrozenFeatures]:
+    """Representations pretrained on ``inputs``, in float32 or float64 as M is.
+
+    Each draws from streams of its own: which others are made changes nothing.
+
+    Args:
+        settings: sizes and tasks.
+        inputs: the law of x, of the settings' d and r.
+        seed: of weights, tasks, batches and biases.
+        names: which to make, out of :data:`REPRESENTATIONS`.
 
     Raises:
-        ValueError: if the inputs' d or r differ from the settings'.
+        ValueError: if the inputs' d or r differ from the settings', or a name is unknown.
     """
     where = "representations"
     sizes = (inputs.d, inputs.r)
     remedy = "Draw them with GaussianInputs.random(settings.d, settings.r, ...)."
     _checks.require(sizes == (settings.d, settings.r), where, "inputs", "of the settings' d and r", sizes, remedy)
-    random = streams(seed, "weights", "tasks", "one task", "batches", "one batch", "linear", "oracle", "biases")
-    r, m, M = settings.r, settings.neurons, inputs.M
-    W = TwoLayerReLU.random(m, settings.d, tasks=1, generator=random["weights"], dtype=M.dtype).W
+    r, n, M = settings.r, settings.batch_size, inputs.M
+    random = streams(seed, "weights", "tasks", "one task", "oracle", *names)
+    W = TwoLayerReLU.random(settings.neurons, settings.d, tasks=1, generator=random["weights"], dtype=M.dtype).W
     F = sample_tasks(settings.tasks, r, law=settings.law, generator=random["tasks"], dtype=M.dtype)
-    one = sample_tasks(1, r, law=settings.law, generator=random["one task"], dtype=M.dtype)
-    n = settings.batch_size
-    weights = {
-        "pretrained": contrastive_step(W, inputs, task_kernel(F), batch_size=n, generator=random["batches"]),
-        "single task": contrastive_step(W, inputs, task_kernel(one), batch_size=n, generator=random["one batch"]),
-        "random features": W,
-        "oracle subspace": torch.randn(m, r, generator=random["oracle"], dtype=M.dtype) @ M.T,
-        "linear layer": _linear_step(W, inputs, F, n, generator=random["linear"]),
-    }
-    return {
-        name: FrozenFeatures.of(weights[name], generator=random["biases"], linear=name == "linear layer")
-        for name in REPRESENTATIONS
-    }
+    result = {}
+    for name in names:
+        _checks.choice(where, "names", name, REPRESENTATIONS)
+        if name == "random features":
+            weights = W
+        elif name == "oracle subspace":
+            weights = torch.randn(settings.neurons, r, generator=random["oracle"], dtype=M.dtype).to(M.device) @ M.T
+        elif name == "linear layer":
+            weights = _linear_step(W, inputs, F, n, generator=random[name])
+        else:
+            one = sample_tasks(1, r, law=settings.law, generator=random["one task"], dtype=M.dtype)
+            kernel = task_kernel(F if name == "pretrained" else one)
+            weights = contrastive_step(W, inputs, kernel, batch_size=n, generator=random[name])
+        result[name] = FrozenFeatures.of(weights, generator=random[name], linear=name == "linear layer")
+    return result
 
 
 def _linear_step(
@@ -268,7 +280,7 @@ def learning_curves(
             if here.d not in trained:
                 subspace = streams(seed, "subspace")["subspace"]
                 inputs = GaussianInputs.random(here.d, here.r, generator=subspace, dtype=dtype)
-                trained[here.d] = inputs, representations(replace(widest, d=here.d), inputs, seed=seed)
+                trained[here.d] = inputs, representations(replace(widest, d=here.d), inputs, seed=seed, names=names)
             inputs, features = trained[here.d]
             random = streams(seed, "downstream task", *names)
             f = _downstream_task(here, random["downstream task"], dtype)

@@ -18,9 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
         verdict = judge(claim, seeds)
         failed += not verdict.passes
         e = verdict.tightest
-        print(
-            f"{'pass' if verdict.passes else 'FAIL'}  {claim.id:<34} {e.what}: {e.measured:.4g}, {e.relation} {e.bound:.4g}"
-        )
+        found = f"{e.what}: {e.measured:.4g}, {e.relation} {e.bound:.4g}"
+        print(f"{'pass' if verdict.passes else 'FAIL'}  {claim.id:<34} {found}")
         for name, runs in verdict.mutants.items():
             worst = max(runs, key=lambda run: run.margin)
             print(f"      {'passes!' if worst.holds else 'caught '} mutant {name}: {worst.measured:.4g}")
