@@ -1,0 +1,142 @@
+"""The site's own build steps: a page asks no other site for anything, and shows no control that is dead.
+
+Only the build of the book loads this module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+
+if TYPE_CHECKING:
+    from myst_nb.core.render import MimeData, NbElementRenderer
+    from sphinx.application import Sphinx
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+NEEDS_KERNEL = (
+    "This picture has a control that needs Python. Open the notebook in Jupyter (make lab) to move it; "
+    "here you see its starting value."
+)
+PICTURES = ("text/html", "image/svg+xml", "image/png")  # best first
+
+# What a page needs of MathJax: all of it would be 31 MB, this is 9.
+MATHJAX = (
+    "tex-chtml.js",
+    "output/chtml/fonts/woff-v2",
+    "input/tex/extensions",
+    "input/mml.js",
+    "a11y",
+    "sre/mathmaps/base.json",
+    "sre/mathmaps/en.json",
+)
+
+# Markup of myst-nb, docutils and sphinx-proof that is wrong for screen readers or as HTML, and its mend.
+MENDS = (
+    ('<summary aria-label="Toggle hidden content">', "<summary>"),
+    ('<div role="list" class="citation-list">', '<div class="citation-list">'),
+    (' role="doc-biblioentry"', ""),
+    (' id="proof-content"', ""),  # the same id in every theorem
+)
+
+
+def first_picture(state: dict[str, Any], model_id: str) -> tuple[str, Any] | None:
+    """Find the first picture that a widget captured.
+
+    Args:
+        state: the notebook's saved widget models, by their id.
+        model_id: the widget to search, with its children, in the order of the page.
+
+    Returns:
+        The picture's mime type and content, or None where nothing was drawn.
+    """
+    model = state.get(model_id, {}).get("state", {})
+    for output in model.get("outputs", []):
+        data = output.get("data", {})
+        for mime_type in PICTURES:
+            if mime_type in data:
+                return mime_type, data[mime_type]
+    for child in model.get("children", []):
+        if found := first_picture(state, child.removeprefix("IPY_MODEL_")):
+            return found
+    return None
+
+
+class WidgetFallback:
+    """A myst-nb renderer: in place of an ipywidgets control, its first picture and how to run it."""
+
+    mime_priority_overrides = (("*", WIDGET_VIEW, 45),)  # text/html (30) of the same output wins
+
+    @staticmethod
+    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline_render: bool) -> list[nodes.Element] | None:
+        """Render a widget; return None for any other output."""
+        if inline_render or data.mime_type != WIDGET_VIEW:
+            return None
+        widgets = renderer.renderer.nb_client.nb_metadata.get("widgets", {})
+        state = widgets.get(WIDGET_STATE, {}).get("state", {})
+        picture = first_picture(state, data.content["model_id"])  # type: ignore[index]  # JSON, parsed
+        if picture is None:
+            renderer.logger.warning("an interactive cell drew no picture to show in its place", line=data.line)
+            return []
+        mime_type, content = picture
+        shown = renderer.render_mime_type(
+            dataclasses.replace(data, mime_type=mime_type, content=content, output_metadata={})
+        )
+        for image in shown:
+            if isinstance(image, nodes.image) and not image.get("alt"):
+                renderer.logger.warning("an interactive cell's picture has no alt text", line=data.line)
+        return [*shown, nodes.container("", nodes.paragraph("", NEEDS_KERNEL), classes=["mtfl-needs-kernel"])]
+
+
+def mend(body: str) -> str:
+    """Apply the mends to a page's body."""
+    for old, new in MENDS:
+        body = body.replace(old, new)
+    return body
+
+
+def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Mend a page before it is written."""
+    if "body" in context:
+        context["body"] = mend(context["body"])
+
+
+def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Keep the scripts and the saved state of ipywidgets off a page that shows no widget."""
+    files = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("js_files", {})
+    for key in [key for key in files if key.startswith("ipywidgets_")]:
+        del files[key]
+
+
+def copy_assets(app: Sphinx, exception: Exception | None) -> None:
+    """Put MathJax into the site, and take out a large script that the theme does not need."""
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("copy_assets: sphinx-mathjax-offline must be installed. Run 'make book'.")
+    source = Path(spec.origin).parent / "static" / "mathjax"
+    for name in MATHJAX:
+        target = static / "mathjax" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target, dirs_exist_ok=True)
+        else:
+            shutil.copy(source / name, target)
+    # The theme's icons also come as a web font.
+    (static / "scripts" / "fontawesome.js").write_text("/* The icons come from the web font. */\n")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the steps to Sphinx."""
+    app.config.mathjax_path = "mathjax/tex-chtml.js"
+    app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
+    app.connect("html-page-context", mend_page)
+    app.connect("build-finished", copy_assets, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
