@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -27,13 +28,18 @@ class Evidence:
 
     @property
     def margin(self) -> float:
-        """Distance to the bound, positive when the claim holds; NaN counts as failure."""
+        """Distance to the bound, positive when the claim holds."""
         return self.bound - self.measured if self.relation == "at most" else self.measured - self.bound
 
     @property
     def holds(self) -> bool:
-        """Whether the measured number respects the bound."""
+        """Whether the measured number respects the bound; NaN does not."""
         return self.margin >= 0
+
+    @property
+    def fails(self) -> bool:
+        """Whether it breaks the bound; NaN does not do that either, so a mutant that only crashes is not caught."""
+        return self.margin < 0
 
 
 Check = Callable[[int], Evidence]
@@ -81,13 +87,13 @@ class Verdict:
     @property
     def passes(self) -> bool:
         """Whether the claim holds on every seed and every mutant fails on every seed."""
-        caught = all(not e.holds for runs in self.mutants.values() for e in runs)
+        caught = all(e.fails for runs in self.mutants.values() for e in runs)
         return caught and all(e.holds for e in self.evidence)
 
     @property
     def tightest(self) -> Evidence:
-        """The evidence with the smallest margin."""
-        return min(self.evidence, key=lambda e: e.margin)
+        """The evidence with the smallest margin, NaN first."""
+        return min(self.evidence, key=lambda e: -math.inf if math.isnan(e.margin) else e.margin)
 
 
 def judge(claim: Claim, seeds: Iterable[int]) -> Verdict:
