@@ -18,7 +18,7 @@ def require(
 
 def integer(where: str, name: str, value: Any, *, least: int | None = None) -> None:
     """``value`` is an integer (no bool), and at least ``least``."""
-    remedy = f"Pass an integer for {name}."
+    remedy = f"Pass a Python int for {name}."
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     require(is_integer, where, name, "an integer", f"{type(value).__name__} {value!r}", remedy, TypeError)
     if least is not None:
@@ -34,7 +34,7 @@ def number(where: str, name: str, value: Any, *, positive: bool = True) -> None:
         name,
         "a number",
         f"{type(value).__name__} {value!r}",
-        f"Pass a float for {name}.",
+        f"Pass a Python float for {name}.",
         TypeError,
     )
     sign, rule = (value > 0, "positive") if positive else (value >= 0, "non-negative")
@@ -88,6 +88,7 @@ def tensors(where: str, **named: Any) -> None:
             same, where, name, f"of the dtype and device of {first_name} ({first.dtype}, {first.device})",
             f"{value.dtype}, {value.device}", f"Convert it with {name}.to({first_name}).", TypeError,
         )  # fmt: skip
+    for name, value in named.items():
         finite = bool(torch.isfinite(value).all())
         require(
             finite,
@@ -100,7 +101,7 @@ def tensors(where: str, **named: Any) -> None:
 
 
 def shape(where: str, name: str, value: torch.Tensor, pattern: str, **sizes: int) -> dict[str, int]:
-    """The shape of ``value`` fits ``pattern``, as in ``"T n"`` with some sizes known; returns all sizes."""
+    """The shape of ``value`` fits ``pattern``, as in ``"T n"``, some sizes known, none 0; returns all sizes."""
     axes = pattern.split()
     known = " ".join(str(sizes.get(axis, axis)) for axis in axes)
     found = dict(sizes)
@@ -109,7 +110,24 @@ def shape(where: str, name: str, value: torch.Tensor, pattern: str, **sizes: int
         fits = all(found.setdefault(axis, size) == size for axis, size in zip(axes, value.shape, strict=True))
     remedy = "Check the order of the arguments and whether one must be transposed."
     require(fits, where, name, f"of shape ({', '.join(known.split())})", tuple(value.shape), remedy)
+    require(value.numel() > 0, where, name, "non-empty", f"shape {tuple(value.shape)}", "Give each axis a size >= 1.")
     return found
+
+
+def width(where: str, name: str, value: torch.Tensor, d: int) -> None:
+    """The last axis of ``value`` has size d."""
+    fits = value.ndim >= 1 and value.shape[-1] == d
+    require(fits, where, name, f"of shape (..., {d})", tuple(value.shape), "Give each input a row of d numbers.")
+
+
+def patterns(where: str, value: Any, K: int) -> None:
+    """``value`` is an integer tensor of pattern numbers 0 ... K - 1."""
+    is_integer = isinstance(value, torch.Tensor) and value.dtype == torch.int64
+    got = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+    require(is_integer, where, "patterns", "a torch.int64 tensor", got, "Use inputs.patterns(X).", TypeError)
+    wrong = value[(value < 0) | (value >= K)]
+    got = int(wrong[0]) if wrong.numel() else "none"
+    require(not wrong.numel(), where, "patterns", f"between 0 and {K - 1}", got, "Use inputs.patterns(X).")
 
 
 def signs(where: str, name: str, value: torch.Tensor) -> None:
@@ -143,6 +161,16 @@ def table(where: str, F: Any) -> int:
     )
     signs(where, "F", F)
     return r
+
+
+def spectrum(where: str, coefficients: torch.Tensor) -> int:
+    """``coefficients`` is (T, 2^r) with r >= 1; returns r."""
+    tensors(where, coefficients=coefficients)
+    width = shape(where, "coefficients", coefficients, "T S")["S"]
+    ok = width >= 2 and width & (width - 1) == 0
+    remedy = "Pass all the columns of walsh_coefficients(F)."
+    require(ok, where, "the width of coefficients", "a power of two, 2^r with r >= 1", width, remedy)
+    return width.bit_length() - 1
 
 
 def subspace(where: str, M: Any) -> tuple[int, int]:

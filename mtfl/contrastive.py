@@ -91,6 +91,7 @@ def one_step_heads(
     """
     _check_batch("one_step_heads", "H", H, Y, None)
     _checks.number("one_step_heads", "step_size", step_size)
+    _checks.choice("one_step_heads", "loss", loss, LOSSES)
     zero = torch.zeros(Y.shape[0], H.shape[-1], dtype=H.dtype, device=H.device)
     return -step_size * head_gradient(zero, H, Y, loss=loss)
 
@@ -98,13 +99,18 @@ def one_step_heads(
 def ridge_heads(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], *, penalty: float) -> Float[Tensor, "T m"]:
     """Heads that solve ridge regression on the labels: argmin_a |y_t - H a|^2 + penalty |a|^2 for each task.
 
-    The sum is over the n inputs (no 1/n). Raises as :func:`one_step_heads`; the penalty must be positive.
-    Checked against its normal equations and autograd.
+    The sum is over the n inputs (no 1/n). Raises as :func:`one_step_heads`; the penalty must be positive, and large
+    enough for the equations to be solved in H's precision. Checked against its normal equations and autograd.
     """
-    _check_batch("ridge_heads", "H", H, Y, None)
-    _checks.number("ridge_heads", "penalty", penalty)
+    where = "ridge_heads"
+    _check_batch(where, "H", H, Y, None)
+    _checks.shape(where, "H", H, "n m")
+    _checks.number(where, "penalty", penalty)
     gram = H.T @ H + penalty * torch.eye(H.shape[1], dtype=H.dtype, device=H.device)
-    return torch.cholesky_solve(H.T @ Y.T, torch.linalg.cholesky(gram)).T
+    factor, info = torch.linalg.cholesky_ex(gram)
+    rule = f"large enough for {H.dtype}"
+    _checks.require(int(info) == 0, where, "penalty", rule, penalty, "Increase it, or convert H and Y to float64.")
+    return torch.cholesky_solve(H.T @ Y.T, factor).T
 
 
 def whitened_contrastive_loss(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], *, penalty: float) -> Float[Tensor, ""]:
@@ -120,7 +126,7 @@ def whitened_contrastive_loss(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], 
 
 @dataclass(frozen=True)
 class Anchors:
-    """The side of the pseudo-contrastive loss that stands still: the mean feature of each pattern in the heads' batch.
+    """The side of the pseudo-contrastive loss that stands still: the features of the heads' batch, summed by pattern.
 
     Args:
         totals: (K, m), row z the sum of relu(W_0 x_l) over inputs l of pattern z, divided by the batch size.
@@ -130,7 +136,17 @@ class Anchors:
 
     @classmethod
     def of(cls, H: Float[Tensor, "n m"], patterns: Int64[Tensor, " n"], r: int) -> Anchors:
-        """Anchors of a batch with features H and these patterns."""
+        """Anchors of a batch with features H and these patterns.
+
+        Raises:
+            TypeError: if H is no floating-point tensor or the patterns are no integers.
+            ValueError: if shapes do not fit, H is not finite, or a pattern is not between 0 and 2^r - 1.
+        """
+        where = "Anchors.of"
+        _checks.integer(where, "r", r, least=1)
+        _checks.tensors(where, H=H)
+        _checks.patterns(where, patterns, 2**r)
+        _checks.shape(where, "patterns", patterns, "n", n=_checks.shape(where, "H", H, "n m")["n"])
         totals = torch.zeros(2**r, H.shape[1], dtype=H.dtype, device=H.device)
         return cls(totals.index_add(0, patterns, H) / H.shape[0])
 
@@ -159,8 +175,8 @@ def pseudo_contrastive_loss(
         loss: one of :data:`LOSSES`.
 
     Raises:
-        TypeError: if dtypes or devices differ.
-        ValueError: if shapes do not fit, or step_size <= 0.
+        TypeError: if dtypes or devices differ, or the patterns are no integers.
+        ValueError: if shapes do not fit, an entry is not finite, a pattern is out of range, or step_size <= 0.
 
     The function is differentiable in W by autograd, which is how it is checked against the multi-task loss.
     """
@@ -169,9 +185,11 @@ def pseudo_contrastive_loss(
     sizes = _checks.shape(where, "W", W, "m d")
     sizes = _checks.shape(where, "X", X, "n d", **sizes)
     sizes = _checks.shape(where, "patterns", patterns, "n", **sizes)
-    sizes = _checks.shape(where, "anchors", anchors.totals, "K m", **sizes)
-    _checks.shape(where, "kernel", kernel, "K L", K=sizes["K"], L=sizes["K"])
+    K = _checks.shape(where, "anchors", anchors.totals, "K m", **sizes)["K"]
+    _checks.shape(where, "kernel", kernel, "K L", K=K, L=K)
+    _checks.patterns(where, patterns, K)
     _checks.number(where, "step_size", step_size)
+    _checks.choice(where, "loss", loss, LOSSES)
     targets = (kernel @ anchors.totals)[patterns]
     alignment = (targets * relu_features(W, torch.zeros_like(W[:, 0]), X)).sum() / X.shape[0]
     constant = float(margin_loss(torch.zeros(1), loss=loss))

@@ -50,7 +50,7 @@ class _Inputs:
         """
         where = f"{type(self).__name__}.patterns"
         _checks.tensors(where, M=self.M, X=X)
-        _checks.shape(where, "X", X.reshape(-1, X.shape[-1]) if X.ndim else X, "n d", d=self.d)
+        _checks.width(where, "X", X, self.d)
         bits = 2 ** torch.arange(self.r, device=X.device)
         return ((X @ self.M >= 0) * bits).sum(-1)
 

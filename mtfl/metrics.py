@@ -35,6 +35,7 @@ def energy_ratio(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
         ValueError: if W is all zeros or not finite, M is not orthonormal, or the shapes do not fit.
     """
     _checked("energy_ratio", W, M)
+    W = W / W.abs().max()  # squares neither overflow nor vanish
     return float((W @ M).square().sum() / W.square().sum())
 
 
@@ -57,11 +58,17 @@ def principal_angles(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Float[
     Computed from sines and cosines both, so that small angles keep their digits (Bjorck and Golub, 1973).
 
     Raises:
-        TypeError, ValueError: as :func:`energy_ratio`.
+        TypeError, ValueError: as :func:`energy_ratio`. Also ValueError if the rank of W is below r.
     """
-    _checked("principal_angles", W, M)
+    where = "principal_angles"
+    _checked(where, W, M)
     r = M.shape[1]
-    Q = torch.linalg.svd(W, full_matrices=False).Vh[:r].T
+    _, values, Vh = torch.linalg.svd(W, full_matrices=False)
+    rank = int((values > values[0] * max(W.shape) * torch.finfo(W.dtype).eps).sum())
+    _checks.require(
+        rank >= r, where, "the rank of W", f"at least r = {r}", rank, "Its row space must hold r directions."
+    )
+    Q = Vh[:r].T
     cosines = torch.linalg.svdvals(M.T @ Q).clamp(max=1)
     sines = torch.linalg.svdvals(Q - M @ (M.T @ Q)).clamp(max=1).flip(0)
     return torch.where(cosines > sines, torch.asin(sines), torch.acos(cosines))

@@ -64,8 +64,7 @@ class TwoLayerReLU:
             ValueError: if X has another width than W, or is not finite.
         """
         _checks.tensors("TwoLayerReLU.features", W=self.W, X=X)
-        rows = X.reshape(-1, X.shape[-1]) if X.ndim else X
-        _checks.shape("TwoLayerReLU.features", "X", rows, "n d", d=self.W.shape[1])
+        _checks.width("TwoLayerReLU.features", "X", X, self.W.shape[1])
         return relu_features(self.W, self.b, X)
 
     def __call__(self, X: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch T"]:

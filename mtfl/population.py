@@ -29,7 +29,7 @@ from scipy.special import wofz
 from torch import Tensor
 
 from mtfl import _checks
-from mtfl.contrastive import slope_at_zero
+from mtfl.contrastive import LOSSES, slope_at_zero
 from mtfl.tasks import degree_one, degree_two, pattern_signs, walsh_coefficients
 
 _TAIL = 8.6  # standard deviations beyond which a Gaussian, times 2^r, is below double precision
@@ -158,11 +158,14 @@ def population_step(
 
     Checked against Monte Carlo and against the gradient of a network trained on many inputs.
     """
+    where = "population_step"
+    _checks.tensors(where, V=V, tau=tau, b=b)
+    K = 2 ** _checks.shape(where, "V", V, "m r")["r"]
+    _checks.tensors(where, kernel=kernel)
+    _checks.shape(where, "kernel", kernel, "K L", K=K, L=K)
+    _checks.number(where, "head_step", head_step)
+    _checks.choice(where, "loss", loss, LOSSES)
     moments = pattern_moments(V, tau, b)
-    K = moments.mean.shape[1]
-    _checks.tensors("population_step", kernel=kernel)
-    _checks.shape("population_step", "kernel", kernel, "K L", K=K, L=K)
-    _checks.number("population_step", "head_step", head_step)
     pull = slope_at_zero(loss) ** 2 * head_step / K**2 * moments.mean @ kernel.detach().cpu().double()
     parallel = torch.einsum("mk,mkr,kr->mr", pull, moments.first, pattern_signs(V.shape[1]))
     return PopulationStep(parallel, (pull * moments.density).sum(1))
@@ -184,7 +187,7 @@ def leading_order_step(
         perpendicular = c [<f0^2> + <f0 f1> . v / tau]
 
     Raises:
-        TypeError, ValueError: if shapes or dtypes do not fit or F is no table of signs.
+        TypeError, ValueError: if shapes or dtypes do not fit, F is no table of signs, or a tau is not positive.
 
     Checked against :func:`population_step` as |v| / tau shrinks.
     """
@@ -193,7 +196,11 @@ def leading_order_step(
     r = _checks.table(where, F)
     sizes = _checks.shape(where, "V", V, "m r", r=r)
     _checks.shape(where, "tau", tau, "m", **sizes)
+    _checks.require(
+        bool((tau > 0).all()), where, "tau", "positive", float(tau.min()), "Drop neurons inside the subspace."
+    )
     _checks.number(where, "head_step", head_step)
+    _checks.choice(where, "loss", loss, LOSSES)
     coefficients = walsh_coefficients(F)
     f0, f1, F2 = coefficients[:, 0], degree_one(coefficients), degree_two(coefficients)
     T = F.shape[0]

@@ -63,6 +63,9 @@ class PretrainSettings:
         _checks.number(where, "weight_decay", self.weight_decay, positive=False)
         _checks.choice(where, "loss", self.loss, LOSSES)
         _checks.choice(where, "batches", self.batches, ("shared", "per-task"))
+        got = f"{type(self.train_biases).__name__} {self.train_biases!r}"
+        is_bool = isinstance(self.train_biases, bool)
+        _checks.require(is_bool, where, "train_biases", "True or False", got, "Pass one of the two.", TypeError)
 
 
 @dataclass(frozen=True)

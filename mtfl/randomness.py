@@ -24,7 +24,7 @@ def streams(seed: int, *names: str) -> dict[str, torch.Generator]:
         A dictionary from name to ``torch.Generator``.
 
     Raises:
-        TypeError: if the seed is no integer.
+        TypeError: if the seed is no integer or a name no string.
         ValueError: if no name is given, or a name is empty or repeated.
 
     Example:
@@ -33,6 +33,10 @@ def streams(seed: int, *names: str) -> dict[str, torch.Generator]:
         ['inputs', 'tasks']
     """
     _checks.integer("streams", "seed", seed)
+    kinds = {type(name).__name__ for name in names} - {"str"}
+    _checks.require(
+        not kinds, "streams", "names", "strings", ", ".join(sorted(kinds)), "Write streams(0, 'tasks').", TypeError
+    )
     _checks.require(
         bool(names) and all(names) and len(set(names)) == len(names),
         "streams", "names", "distinct and non-empty", names, "Name each stream once, as in streams(0, 'tasks').",

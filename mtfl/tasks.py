@@ -95,16 +95,19 @@ def all_tasks(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu"
 
     Raises:
         ValueError: if r < 1, or r > 4 (r = 5 has more than four billion tasks).
+        TypeError: if r is no integer.
     """
     _checks.integer("all_tasks", "r", r, least=1)
+    _checks.floating("all_tasks", dtype)
     _checks.require(r <= 4, "all_tasks", "r", "at most 4", r, "Sample tasks with sample_tasks instead.")
     return pattern_signs(2**r, dtype=dtype, device=device)
 
 
 def characters(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Float[Tensor, "S K"]:
     """The Walsh functions chi_S(z) = product of z_i over i in S; row S, a set as a bit mask, column z."""
-    ones = torch.ones(1, 1, dtype=dtype, device=device)
-    rows = ones
+    _checks.integer("characters", "r", r, least=1)
+    _checks.floating("characters", dtype)
+    rows = torch.ones(1, 1, dtype=dtype, device=device)
     for _ in range(r):
         rows = torch.cat([torch.cat([rows, rows], 1), torch.cat([-rows, rows], 1)])
     return rows
@@ -125,13 +128,13 @@ def walsh_coefficients(F: Float[Tensor, "T K"]) -> Float[Tensor, "T S"]:
 
 def degree_one(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r"]:
     """The degree-1 vectors fhat_1 in R^r out of the array of :func:`walsh_coefficients`."""
-    r = coefficients.shape[1].bit_length() - 1
+    r = _checks.spectrum("degree_one", coefficients)
     return coefficients[:, [1 << i for i in range(r)]]
 
 
 def degree_two(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r r"]:
     """The symmetric degree-2 matrices Fhat_2 (zero diagonal) out of :func:`walsh_coefficients`."""
-    r = coefficients.shape[1].bit_length() - 1
+    r = _checks.spectrum("degree_two", coefficients)
     i, j = torch.arange(r).unsqueeze(1), torch.arange(r)
     matrices = coefficients[:, (1 << i) | (1 << j)]
     return matrices * (i != j).to(matrices)
@@ -160,6 +163,7 @@ def limit_kernel(r: int, law: str = "uniform", *, dtype: torch.dtype = torch.flo
     """
     _checks.integer("limit_kernel", "r", r, least=1)
     _checks.choice("limit_kernel", "law", law, LAWS)
+    _checks.floating("limit_kernel", dtype)
     Z = pattern_signs(r)
     inner = Z @ Z.T
     K = 2**r

@@ -29,7 +29,7 @@ from mtfl.metrics import conditioning, energy_ratio
 from mtfl.network import TwoLayerReLU, relu_features
 from mtfl.pretraining import contrastive_step
 from mtfl.randomness import streams
-from mtfl.tasks import characters, sample_tasks, task_kernel
+from mtfl.tasks import LAWS, characters, sample_tasks, task_kernel
 
 REPRESENTATIONS = ("pretrained", "single task", "random features", "oracle subspace", "linear layer")
 """The representations that :func:`representations` makes, in the order of every table and figure."""
@@ -45,11 +45,20 @@ class FrozenFeatures:
         W: (m, d) weights.
         b: (m,) biases.
         linear: whether the ReLU is left out.
+
+    Raises:
+        TypeError: if dtypes or devices differ.
+        ValueError: if shapes do not fit together, or an entry is NaN or infinite.
     """
 
     W: Float[Tensor, "m d"]
     b: Float[Tensor, " m"]
     linear: bool = False
+
+    def __post_init__(self) -> None:
+        _checks.tensors("FrozenFeatures", W=self.W, b=self.b)
+        sizes = _checks.shape("FrozenFeatures", "W", self.W, "m d")
+        _checks.shape("FrozenFeatures", "b", self.b, "m", **sizes)
 
     @classmethod
     def of(cls, W: Float[Tensor, "m d"], *, generator: torch.Generator, linear: bool = False) -> FrozenFeatures:
@@ -69,14 +78,26 @@ class FrozenFeatures:
         return cls(W * (math.sqrt(m) / W.norm()), biases * (not linear), linear)
 
     def first(self, m: int) -> FrozenFeatures:
-        """The first ``m`` neurons. In one step neurons do not interact, so this is a smaller network."""
+        """The first ``m`` neurons. In one step neurons do not interact, so this is a smaller network.
+
+        Raises:
+            TypeError: if m is no integer.
+            ValueError: if m is below 1 or there are fewer neurons.
+        """
         _checks.integer("FrozenFeatures.first", "m", m, least=1)
         width = self.W.shape[0]
         _checks.require(m <= width, "FrozenFeatures.first", "m", f"at most {width}", m, "Train more neurons.")
         return replace(self, W=self.W[:m], b=self.b[:m])
 
     def __call__(self, X: Float[Tensor, "n d"]) -> Float[Tensor, "n m"]:
-        """Features of the inputs."""
+        """Features of the inputs.
+
+        Raises:
+            TypeError: if X has another dtype or device than W.
+            ValueError: if X has another width than W, or is not finite.
+        """
+        _checks.tensors("FrozenFeatures", W=self.W, X=X)
+        _checks.shape("FrozenFeatures", "X", X, "n d", d=self.W.shape[1])
         return X @ self.W.T if self.linear else relu_features(self.W, self.b, X)
 
 
@@ -104,10 +125,11 @@ def transfer_accuracy(
 
     Raises:
         TypeError: if dtypes or devices differ.
-        ValueError: if f is no task on the inputs' features, or a count is below 1.
+        ValueError: if f is no task on the inputs' features, the features read another d, or a count is below 1.
     """
     where = "transfer_accuracy"
     _checks.tensors(where, W=features.W, M=inputs.M, f=f)
+    _checks.shape(where, "the features' W", features.W, "m d", d=inputs.d)
     _checks.shape(where, "f", f, "K", K=2**inputs.r)
     _checks.signs(where, "f", f)
     _checks.integer(where, "examples", examples, least=1)
@@ -166,6 +188,7 @@ class TransferSettings:
         _checks.dimensions(where, self.d, self.r)
         for name in ("neurons", "tasks", "batch_size", "examples"):
             _checks.integer(where, name, getattr(self, name), least=1)
+        _checks.choice(where, "law", self.law, LAWS)
         _checks.choice(where, "downstream", self.downstream, ("parity", "random"))
 
 
@@ -189,13 +212,14 @@ def representations(
     sizes = (inputs.d, inputs.r)
     remedy = "Draw them with GaussianInputs.random(settings.d, settings.r, ...)."
     _checks.require(sizes == (settings.d, settings.r), where, "inputs", "of the settings' d and r", sizes, remedy)
+    for name in names:
+        _checks.choice(where, "names", name, REPRESENTATIONS)
     r, n, M = settings.r, settings.batch_size, inputs.M
     random = streams(seed, "weights", "tasks", "one task", "oracle", *names)
     W = TwoLayerReLU.random(settings.neurons, settings.d, tasks=1, generator=random["weights"], dtype=M.dtype).W
     F = sample_tasks(settings.tasks, r, law=settings.law, generator=random["tasks"], dtype=M.dtype)
     result = {}
     for name in names:
-        _checks.choice(where, "names", name, REPRESENTATIONS)
         if name == "random features":
             weights = W
         elif name == "oracle subspace":
@@ -264,10 +288,12 @@ def learning_curves(
         dtype: of all computations.
 
     Raises:
-        ValueError: for an unknown axis or name, or values that the settings refuse.
+        ValueError: for an unknown axis or name, no values or seeds, or values that the settings refuse.
     """
     where = "learning_curves"
     _checks.choice(where, "axis", axis, ("examples", "neurons", "d"))
+    for name, given in (("values", values), ("seeds", seeds)):
+        _checks.require(len(given) > 0, where, name, "non-empty", "none", f"Give at least one of the {name}.")
     for name in names:
         _checks.choice(where, "names", name, REPRESENTATIONS)
     shape = (len(seeds), len(values))
@@ -282,12 +308,12 @@ def learning_curves(
                 inputs = GaussianInputs.random(here.d, here.r, generator=subspace, dtype=dtype)
                 trained[here.d] = inputs, representations(replace(widest, d=here.d), inputs, seed=seed, names=names)
             inputs, features = trained[here.d]
-            random = streams(seed, "downstream task", *names)
+            random = streams(seed, "downstream task", *(f"downstream {name}" for name in names))
             f = _downstream_task(here, random["downstream task"], dtype)
             for name in names:
                 kept = features[name].first(here.neurons)
                 results["accuracy"][name][i, j] = transfer_accuracy(
-                    kept, inputs, f, examples=here.examples, generator=random[name]
+                    kept, inputs, f, examples=here.examples, generator=random[f"downstream {name}"]
                 )
                 results["energy"][name][i, j], results["conditioning"][name][i, j] = _recovery(kept.W, inputs.M)
     return LearningCurves(axis, tuple(values), **results)
