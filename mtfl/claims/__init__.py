@@ -8,6 +8,7 @@ Passing is numerical evidence, not proof; the proofs are in the chapters.
 """
 
 from mtfl.claims import loss, paper, setup, single_task, training, transfer
+from mtfl.claims.ledger import Ledger
 from mtfl.claims.registry import Claim, Evidence, Verdict, judge
 
 CLAIMS: tuple[Claim, ...] = (
@@ -20,4 +21,4 @@ CLAIMS: tuple[Claim, ...] = (
 )
 """All claims, in the order of the book."""
 
-__all__ = ["CLAIMS", "Claim", "Evidence", "Verdict", "judge"]
+__all__ = ["CLAIMS", "Claim", "Evidence", "Ledger", "Verdict", "judge"]

@@ -25,7 +25,7 @@ class Ledger:
         for verdict in self.verdicts:
             lines.append(f"{_word(verdict.passes)}  {verdict.claim.id:<34} {_found(verdict.tightest)}")
             for name, closest in verdict.closest_mutants.items():
-                state = "passes!" if closest.holds else "caught "
+                state = "caught " if closest.fails else "passes!"
                 lines.append(f"      {state} mutant {name}: {closest.measured:.4g}")
         lines.append(f"{len(self.verdicts) - self.failures} claims pass, {self.failures} fail")
         return "\n".join(lines)
@@ -34,7 +34,7 @@ class Ledger:
         rows = "".join(_row(verdict) for verdict in self.verdicts)
         heads = ("Claim", "Source", "Tightest evidence", "Wrong versions, caught at", "Status")
         head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-        return f'<table class="mtfl-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        return f'<div class="mtfl-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _word(passes: bool) -> str:
@@ -49,7 +49,7 @@ def _row(verdict: Verdict) -> str:
     claim = verdict.claim
     anchor = claim.id.lower()
     mutants = "".join(
-        f"<li>{html.escape(name)}: {closest.measured:.4g}{'' if not closest.holds else ' (not caught!)'}</li>"
+        f"<li>{html.escape(name)}: {closest.measured:.4g}{'' if closest.fails else ' (not caught)'}</li>"
         for name, closest in verdict.closest_mutants.items()
     )
     link = f'<a href="{claim.chapter}.html#{anchor}"><code>{html.escape(claim.id)}</code></a>'

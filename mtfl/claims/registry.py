@@ -95,6 +95,14 @@ class Verdict:
         """The evidence with the smallest margin, NaN first."""
         return min(self.evidence, key=lambda e: -math.inf if math.isnan(e.margin) else e.margin)
 
+    @property
+    def closest_mutants(self) -> dict[str, Evidence]:
+        """For each wrong version, the evidence that came closest to passing, NaN first."""
+        return {
+            name: max(runs, key=lambda e: math.inf if math.isnan(e.margin) else e.margin)
+            for name, runs in self.mutants.items()
+        }
+
 
 def judge(claim: Claim, seeds: Iterable[int]) -> Verdict:
     """Run a claim's check and all its mutants on every seed."""
