@@ -7,10 +7,12 @@ labels of the inputs X on all tasks, shape (T, n).
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mtfl import _checks
@@ -101,6 +103,51 @@ def all_tasks(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu"
     _checks.floating("all_tasks", dtype)
     _checks.require(r <= 4, "all_tasks", "r", "at most 4", r, "Sample tasks with sample_tasks instead.")
     return pattern_signs(2**r, dtype=dtype, device=device)
+
+
+class TaskClasses(NamedTuple):
+    """All tasks on r features, sorted into classes; see :func:`equivalence_classes`."""
+
+    representatives: Float[Tensor, "C K"]
+    sizes: Int64[Tensor, " C"]
+    labels: Int64[Tensor, " N"]
+
+
+def equivalence_classes(r: int, *, dtype: torch.dtype = torch.float64) -> TaskClasses:
+    """All tasks up to permuting the inputs z_i, flipping their signs, and flipping the output. For r <= 4.
+
+    Two tasks are equivalent when f'(z) = +-f(z') with z'_i = +-z_{p(i)} for a permutation p. The representative of a
+    class is its member with the smallest number in :func:`all_tasks`; classes are sorted by that number.
+
+    Args:
+        r: number of features.
+        dtype: of the representatives.
+
+    Returns:
+        The representatives, the sizes of their classes, and the class of each of the 2^(2^r) tasks.
+
+    Raises:
+        TypeError: if r is no integer.
+        ValueError: if r < 1 or r > 4.
+
+    Checked against Burnside's count of the orbits, and by applying symmetries to tasks.
+    """
+    F = all_tasks(r, dtype=dtype)
+    N, K = F.shape
+    half = (K + 1) // 2  # a task's number in two halves of its bits, so that a symmetry is two small look-ups
+    low, high = torch.arange(2**half), torch.arange(2 ** (K - half))
+    numbers = torch.arange(N)
+    smallest = numbers.minimum(N - 1 - numbers)
+    for order in itertools.permutations(range(r)):
+        moved = sum((torch.arange(K) >> i & 1) << j for i, j in enumerate(order))
+        for flips in range(K):
+            bits = 1 << (torch.as_tensor(moved) ^ flips)  # where the bit of each pattern goes
+            images = [((part.unsqueeze(1) >> torch.arange(len(to)) & 1) * to).sum(1)
+                      for part, to in ((low, bits[:half]), (high, bits[half:]))]  # fmt: skip
+            image = images[0][numbers & (2**half - 1)] + images[1][numbers >> half]
+            smallest = smallest.minimum(image).minimum(N - 1 - image)
+    chosen, labels, sizes = smallest.unique(return_inverse=True, return_counts=True)
+    return TaskClasses(F[chosen], sizes, labels)
 
 
 def characters(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Float[Tensor, "S K"]:
