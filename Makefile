@@ -1,51 +1,76 @@
 # Two commands: `make book` builds the site, `make test` runs every check. `make help` lists the rest.
-# Needs only python3 (3.11 to 3.13) with its venv module, and make.
+# Needs only make and python3 (3.11 to 3.13) with its venv module.
 
 PYTHON ?= python3
-# Linux users who want the small CPU build of torch may name an index that offers it: make book TORCH_INDEX=URL
+# Linux users who want the small CPU build of torch may name a package index that offers it: make book TORCH_INDEX=URL
 TORCH_INDEX ?=
 
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(CURDIR)/$(VENV)/bin
 SITE := _build/html
-# The environment is as old as its stamp, which is named by a hash of what it was installed from.
+
+# The stamps of an environment are named by a hash of what it was installed from.
 PINS := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 BOOK_STAMP := $(VENV)/.book-$(PINS)
 TEST_STAMP := $(VENV)/.test-$(PINS)
 
-# One torch thread a process: processes are what runs side by side. Jupyter's paths: no warning about their move.
+# One torch thread a process: what runs side by side are processes.
 export OMP_NUM_THREADS := 1
-export JUPYTER_PLATFORM_DIRS := 1
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help book test lint lab serve pins clean
 
-help:  ## show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-book: $(BOOK_STAMP)  ## run the notebooks and build the site (the first time also the environment)
+book: $(BOOK_STAMP) ## run the notebooks and build the site; the first time, make the environment
 	python book/execute.py
-	jupyter-book build book --config _config.yml --toc book/_toc.yml --path-output . --all -W -n --keep-going --quiet
-	@echo "The book is built. Open $(SITE)/index.html, or run 'make serve'."
+	jupyter-book build book --config _config.yml --path-output . --all -W -n --keep-going -q
+	@echo "The book is built: open $(SITE)/index.html, or run 'make serve'."
 
-test: $(TEST_STAMP) book lint  ## run every check: style, types, package, notebooks, site
-	pytest tests/package
+test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
+	pytest book tests -n 2 --dist loadfile --no-loadscope-reorder --cov \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 
-lint: $(TEST_STAMP)  ## check style, types and spelling only
+lint: $(TEST_STAMP) ## check only style, types and spelling
 	ruff check .
 	ruff format --check .
-	pyright --warnings
+	pyright
 	codespell
 
-lab: $(BOOK_STAMP)  ## open the notebooks in JupyterLab
-	jupyter lab --notebook-dir=book
+lab: $(BOOK_STAMP) ## open the notebooks in JupyterLab
+	jupyter lab --notebook-dir book
 
-serve:  ## serve the built site on http://localhost:8000
-	python3 -m http.server --bind localhost --directory $(SITE) 8000
+serve: ## serve the built site on port 8000 of this machine
+	@test -f $(SITE)/index.html || { echo "There is no site yet. Run 'make book' first."; exit 1; }
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
 
-pins: $(TEST_STAMP)  ## write constraints.txt anew from pyproject.toml (needs uv)
+pins: ## write constraints.txt anew from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --no-annotate --no-header --extra test pyproject.toml \
+	  | grep -vE '^(nvidia-|cuda-|triton=)' > constraints.tmp
+	{ sed -n '/^#/p' constraints.txt; cat constraints.tmp; } > constraints.new
+	mv constraints.new constraints.txt && rm constraints.tmp
 
-clean:  ## remove the built site, its caches and the environment
-	rm -rf _build $(VENV) .coverage .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the site, its caches and the environment
+	rm -rf _build $(VENV) .coverage .hypothesis .pytest_cache .ruff_cache
 
-.PHONY: help book test lint lab serve pins clean
+$(BOOK_STAMP):
+	$(call install,book)
+	touch $@
+
+$(TEST_STAMP):
+	$(call install,test)
+	touch $@ $(BOOK_STAMP)
+
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "$(PYTHON) must be Python 3.11, 3.12 or 3.13. Name one: make book PYTHON=python3.12"; exit 1; }
+	@echo "Installing into $(VENV): the first time this takes some minutes."
+	$(PYTHON) -m venv $(VENV)
+	rm -f $(VENV)/.book-* $(VENV)/.test-*
+	python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	python -m pip install --quiet -c constraints.txt --editable '.[$(1)]'
+	python -c 'import matplotlib.font_manager' # builds the font cache
+endef

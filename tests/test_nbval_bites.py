@@ -1,0 +1,98 @@
+"""The checks of the notebooks can fail: a changed number, a warning and a missing kernel are each refused."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "book" / "reproduce.ipynb"  # the quickest
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def nbval(notebook: NotebookNode, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run nbval as `make test` does, on a notebook in a folder of its own."""
+    nbformat.write(notebook, str(folder / "copy.ipynb"))
+    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *options, "copy.ipynb"]
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
+def one_digit_changed(notebook: NotebookNode) -> NotebookNode:
+    """A copy whose last stored output has another last digit."""
+    changed = copy.deepcopy(notebook)
+    output = [cell for cell in changed.cells if cell.get("outputs")][-1].outputs[-1]
+    digit = re.search(r"\d(?=\D*$)", output.text)
+    assert digit, output.text
+    other = str((int(digit[0]) + 1) % 10)
+    output.text = output.text[: digit.start()] + other + output.text[digit.end() :]
+    return changed
+
+
+@pytest.fixture(scope="module")
+def stored() -> NotebookNode:
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def test_stored_outputs_are_reproduced(stored: NotebookNode, tmp_path: Path) -> None:
+    result = nbval(stored, tmp_path)
+    assert result.returncode == 0, result.stdout
+
+
+def test_one_changed_digit_is_seen(stored: NotebookNode, tmp_path: Path) -> None:
+    result = nbval(one_digit_changed(stored), tmp_path)
+    assert result.returncode == 1
+    assert "Cell outputs differ" in result.stdout
+    assert "1 failed" in result.stdout
+
+
+def build(folder: Path, source: str, kernel: str = "python3") -> subprocess.CompletedProcess[str]:
+    """Do as `make book` does, for a book of one notebook of one cell."""
+    book = folder / "book"
+    book.mkdir()
+    metadata = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}}
+    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(source)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), str(book / "page.ipynb"))
+    (book / "_toc.yml").write_text("format: jb-book\nroot: page\n")
+    for name in ("book/execute.py", "book/references.bib", "book/logo.svg", "_config.yml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    flags = ["--config", "_config.yml", "--path-output", ".", "--all", "-W", "-n", "--keep-going", "-q"]
+    steps = (
+        [sys.executable, "book/execute.py"],
+        [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", *flags],
+    )
+    for command in steps:
+        result = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        if result.returncode:
+            break
+    return result
+
+
+def test_a_quiet_notebook_builds(tmp_path: Path) -> None:
+    result = build(tmp_path, "print('all is well')")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "kernel", "message"),
+    [
+        ("import warnings\nwarnings.warn('careful')", "python3", "stderr was found"),
+        ("raise ValueError('no')", "python3", "Execution Excepted"),
+        ("print('hello')", "no-such-kernel", "No such kernel named no-such-kernel"),
+        ("import os\nos._exit(1)", "python3", "Kernel died"),
+    ],
+    ids=["a warning", "an exception", "a missing kernel", "a dead kernel"],
+)
+def test_the_build_refuses(tmp_path: Path, source: str, kernel: str, message: str) -> None:
+    result = build(tmp_path, source, kernel)
+    assert result.returncode != 0
+    assert message in result.stdout + result.stderr

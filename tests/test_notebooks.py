@@ -1,0 +1,137 @@
+"""The notebooks as they are committed: what nbval and the build would pass over in silence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+BOOK = Path(__file__).parents[1] / "book"
+NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+CHAPTER = re.compile(r"0[1-5]_")
+
+CHECKED = {"nbval-check-output", "keep_output"}
+TAGS = CHECKED | {"hide-input", "remove-cell"}
+MOST_LINES = 15
+SHOWS = re.compile(r"\bshow\(")
+INTERACTS = re.compile(r"\binteract\(")
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    return set(cell.metadata.get("tags", []))
+
+
+def lines_of_code(cell: NotebookNode) -> int:
+    return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in cell.source.splitlines())
+
+
+def faults(notebook: NotebookNode, name: str) -> list[str]:
+    """Everything that is wrong with a notebook, in sentences."""
+    found = []
+    cells = code_cells(notebook)
+    if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
+        found.append("the kernel must be python3")
+    if [cell.execution_count for cell in cells] != list(range(1, len(cells) + 1)):
+        found.append("execution counts must be 1, 2, ...: run all cells of a fresh kernel, keep the counts")
+    if not any(tags(cell) >= CHECKED for cell in cells):
+        found.append("no cell is checked")
+    if CHAPTER.match(name) and not any(INTERACTS.search(cell.source) for cell in cells):
+        found.append("a chapter must have an interact cell")
+    for number, cell in enumerate(cells, start=1):
+        where = f"code cell {number}: "
+        if unknown := tags(cell) - TAGS:
+            found.append(where + f"unknown tags {sorted(unknown)}")
+        if tags(cell) & CHECKED and not tags(cell) >= CHECKED:
+            found.append(where + "nbval-check-output and keep_output belong together")
+        if bool(cell.outputs) != (tags(cell) >= CHECKED):
+            found.append(where + "checked cells, and only they, keep their outputs")
+        if lines_of_code(cell) > MOST_LINES:
+            found.append(where + f"{lines_of_code(cell)} lines of code, more than {MOST_LINES}")
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        draws = SHOWS.search(cell.source) or INTERACTS.search(cell.source)
+        if draws and not (figure.get("name") and figure.get("caption")):
+            found.append(where + "a figure needs a name and a caption in its metadata (mystnb.figure)")
+        if SHOWS.search(cell.source) and not re.search(r"\balt=", cell.source):
+            found.append(where + "a figure needs alt=")
+    for number, cell in enumerate(notebook.cells, start=1):
+        if re.search(r"!\[\s*\]\(", cell.source):
+            found.append(f"cell {number}: an image needs alt text")
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_clean(path: Path) -> None:
+    assert faults(nbformat.read(path, as_version=4), path.name) == []
+
+
+def test_figure_names_and_statement_labels_are_unique() -> None:
+    names = []
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            names += [cell.metadata.get("mystnb", {}).get("figure", {}).get("name")]
+            names += re.findall(r"^:label: (\S+)", cell.source, flags=re.MULTILINE)
+    names = [name for name in names if name]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def checked_cell() -> NotebookNode:
+    return nbformat.v4.new_code_cell(
+        "print(1)",
+        execution_count=1,
+        metadata={"tags": sorted(CHECKED)},
+        outputs=[nbformat.v4.new_output("stream", text="1\n")],
+    )
+
+
+def plain_cell(source: str, **metadata: object) -> NotebookNode:
+    return nbformat.v4.new_code_cell(source, execution_count=2, metadata=metadata)
+
+
+def notebook(*cells: NotebookNode, kernel: str = "python3") -> NotebookNode:
+    return nbformat.v4.new_notebook(
+        cells=list(cells), metadata={"kernelspec": {"name": kernel, "display_name": kernel}}
+    )
+
+
+FIGURE = {"mystnb": {"figure": {"name": "fig-a", "caption": "A."}}}
+UNCOUNTED = checked_cell()
+UNCOUNTED.execution_count = None
+EMPTIED = checked_cell()
+EMPTIED.outputs = []
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [
+        (notebook(checked_cell(), kernel="conda-env"), "kernel"),
+        (notebook(UNCOUNTED), "execution counts"),
+        (notebook(EMPTIED), "keep their outputs"),
+        (notebook(plain_cell("1")), "no cell is checked"),
+        (notebook(checked_cell(), plain_cell("1", tags=["keep_output"])), "belong together"),
+        (notebook(checked_cell(), plain_cell("1", tags=["nbval-check-ouput"])), "unknown tags"),
+        (notebook(checked_cell(), plain_cell("a = 1\n" * 16)), "16 lines"),
+        (notebook(checked_cell(), plain_cell("show(figure, alt='A.')")), "name and a caption"),
+        (notebook(checked_cell(), plain_cell("show(figure)", **FIGURE)), "alt="),
+        (notebook(checked_cell(), nbformat.v4.new_markdown_cell("![](a.png)")), "alt text"),
+        (notebook(checked_cell()), "interact"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_fault_is_seen(bad: NotebookNode, word: str) -> None:
+    assert any(word in fault for fault in faults(bad, "01_chapter.ipynb"))
+
+
+def test_a_clean_notebook_has_no_fault() -> None:
+    good = notebook(
+        checked_cell(),
+        plain_cell("interact(draw)", **FIGURE),
+        nbformat.v4.new_code_cell("show(figure, alt='A.')", execution_count=3, metadata=FIGURE),
+    )
+    assert faults(good, "01_chapter.ipynb") == []
