@@ -120,11 +120,12 @@ def width(where: str, name: str, value: torch.Tensor, d: int) -> None:
     require(fits, where, name, f"of shape (..., {d})", tuple(value.shape), "Give each input a row of d numbers.")
 
 
-def patterns(where: str, value: Any, K: int) -> None:
-    """``value`` is an integer tensor of pattern numbers 0 ... K - 1."""
+def patterns(where: str, value: Any, n: int, K: int) -> None:
+    """``value`` is an integer tensor of n pattern numbers 0 ... K - 1."""
     is_integer = isinstance(value, torch.Tensor) and value.dtype == torch.int64
     got = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
     require(is_integer, where, "patterns", "a torch.int64 tensor", got, "Use inputs.patterns(X).", TypeError)
+    shape(where, "patterns", value, "n", n=n)
     wrong = value[(value < 0) | (value >= K)]
     got = int(wrong[0]) if wrong.numel() else "none"
     require(not wrong.numel(), where, "patterns", f"between 0 and {K - 1}", got, "Use inputs.patterns(X).")

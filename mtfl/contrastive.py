@@ -32,7 +32,9 @@ LOSSES = ("hinge", "logistic")
 def margin_loss(margins: Float[Tensor, "*any"], *, loss: str = "hinge") -> Float[Tensor, "*any"]:
     """l(margin), entry by entry."""
     _checks.choice("margin_loss", "loss", loss, LOSSES)
-    return (1 - margins).clamp(min=0) if loss == "hinge" else torch.nn.functional.softplus(-margins)
+    if loss == "hinge":
+        return (1 - margins).clamp(min=0)
+    return torch.nn.functional.softplus(-margins, threshold=50)  # torch's own, 20, leaves an error of 2e-9
 
 
 def margin_slope(margins: Float[Tensor, "*any"], *, loss: str = "hinge") -> Float[Tensor, "*any"]:
@@ -145,8 +147,7 @@ class Anchors:
         where = "Anchors.of"
         _checks.integer(where, "r", r, least=1)
         _checks.tensors(where, H=H)
-        _checks.patterns(where, patterns, 2**r)
-        _checks.shape(where, "patterns", patterns, "n", n=_checks.shape(where, "H", H, "n m")["n"])
+        _checks.patterns(where, patterns, _checks.shape(where, "H", H, "n m")["n"], 2**r)
         totals = torch.zeros(2**r, H.shape[1], dtype=H.dtype, device=H.device)
         return cls(totals.index_add(0, patterns, H) / H.shape[0])
 
@@ -184,15 +185,14 @@ def pseudo_contrastive_loss(
     _checks.tensors(where, W=W, X=X, kernel=kernel, anchors=anchors.totals)
     sizes = _checks.shape(where, "W", W, "m d")
     sizes = _checks.shape(where, "X", X, "n d", **sizes)
-    sizes = _checks.shape(where, "patterns", patterns, "n", **sizes)
     K = _checks.shape(where, "anchors", anchors.totals, "K m", **sizes)["K"]
     _checks.shape(where, "kernel", kernel, "K L", K=K, L=K)
-    _checks.patterns(where, patterns, K)
+    _checks.patterns(where, patterns, sizes["n"], K)
     _checks.number(where, "step_size", step_size)
     _checks.choice(where, "loss", loss, LOSSES)
     targets = (kernel @ anchors.totals)[patterns]
     alignment = (targets * relu_features(W, torch.zeros_like(W[:, 0]), X)).sum() / X.shape[0]
-    constant = float(margin_loss(torch.zeros(1), loss=loss))
+    constant = float(margin_loss(torch.zeros(1, dtype=torch.float64), loss=loss))
     return constant - slope_at_zero(loss) ** 2 * step_size * alignment
 
 

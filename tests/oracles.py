@@ -1,0 +1,250 @@
+"""What the package's numbers are compared with: the same quantities computed another way.
+
+Nothing here imports mtfl. In order of preference: autograd of the loss written task by task, adaptive
+quadrature, sums over all patterns, Monte Carlo with error bars.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.integrate import dblquad, quad_vec
+from scipy.special import ndtr, owens_t
+from torch import Tensor
+
+SIGMAS = 5.0
+"""How many standard errors a Monte-Carlo mean may be away."""
+
+
+# Losses, written out task by task and differentiated by autograd
+
+
+def margin_loss(margin: Tensor, loss: str) -> Tensor:
+    """max(0, 1 - margin) or log(1 + exp(-margin))."""
+    if loss == "hinge":
+        return torch.maximum(torch.zeros_like(margin), 1 - margin)
+    return torch.logaddexp(torch.zeros_like(margin), -margin)
+
+
+def task_losses(W: Tensor, b: Tensor, A: Tensor, X: Tensor, Y: Tensor, loss: str) -> Tensor:
+    """Each task's mean loss, by a loop over tasks; X is (n, d) for all of them or (T, n, d)."""
+    losses = []
+    for t in range(len(Y)):
+        inputs = X if X.ndim == 2 else X[t]
+        scores = torch.stack([(A[t] * torch.relu(W @ x + b)).sum() for x in inputs])
+        losses.append(margin_loss(Y[t] * scores, loss).mean())
+    return torch.stack(losses)
+
+
+def head_gradient(W: Tensor, b: Tensor, A: Tensor, X: Tensor, Y: Tensor, loss: str) -> Tensor:
+    """Gradient of each task's own loss in its own head."""
+    A = A.clone().requires_grad_()
+    return torch.autograd.grad(task_losses(W, b, A, X, Y, loss).sum(), A)[0]
+
+
+def layer_gradient(W: Tensor, b: Tensor, A: Tensor, X: Tensor, Y: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+    """Gradient of the mean over tasks in W and b."""
+    W, b = W.clone().requires_grad_(), b.clone().requires_grad_()
+    return torch.autograd.grad(task_losses(W, b, A, X, Y, loss).mean(), (W, b))  # type: ignore[return-value]
+
+
+def vectorised_loss(W: Tensor, b: Tensor, A: Tensor, X: Tensor, Y: Tensor) -> Tensor:
+    """The multi-task hinge loss for inputs shared by the tasks, in one expression."""
+    return (1 - Y * (A @ torch.relu(X @ W.T + b).T)).clamp(min=0).mean()
+
+
+def pairwise_contrastive_loss(
+    W0: Tensor, W: Tensor, X0: Tensor, Y0: Tensor, X: Tensor, Y: Tensor, *, step_size: float, kappa: float, zero: float
+) -> Tensor:
+    """l(0) - kappa^2 eta_a mean over all pairs of label agreement times inner product, pair by pair."""
+    agreement = Y0.T @ Y / len(Y)
+    inner = torch.relu(X0 @ W0.T) @ torch.relu(X @ W.T).T
+    return zero - kappa**2 * step_size * (agreement * inner).mean()
+
+
+def ridge_by_least_squares(H: Tensor, Y: Tensor, penalty: float) -> tuple[Tensor, float]:
+    """Ridge heads by least squares on the features stacked on sqrt(penalty) I; the mean objective per label."""
+    n, m = H.shape
+    stacked = np.vstack([H.numpy(), math.sqrt(penalty) * np.eye(m)])
+    targets = np.vstack([Y.numpy().T, np.zeros((m, len(Y)))])
+    heads = np.linalg.lstsq(stacked, targets, rcond=None)[0]
+    objective = ((targets - stacked @ heads) ** 2).sum()
+    return torch.from_numpy(heads.T.copy()), float(objective) / (n * len(Y))
+
+
+# Sums over all patterns
+
+
+def all_patterns(r: int) -> list[tuple[int, ...]]:
+    """Sign patterns in the order of their numbers: bit i set means z_i = +1."""
+    return [tuple(1 if k >> i & 1 else -1 for i in range(r)) for k in range(2**r)]
+
+
+def walsh_coefficient(f: list[float], subset: tuple[int, ...]) -> float:
+    """E_z[f(z) prod_{i in S} z_i], term by term."""
+    r = len(f).bit_length() - 1
+    return sum(f[k] * math.prod(z[i] for i in subset) for k, z in enumerate(all_patterns(r))) / 2**r
+
+
+def subsets(r: int) -> list[tuple[int, ...]]:
+    """Subsets of the coordinates in the order of their bit masks."""
+    return [tuple(i for i in range(r) if mask >> i & 1) for mask in range(2**r)]
+
+
+def balanced_kernel(r: int) -> np.ndarray:
+    """E_f[f(z) f(z')] over all balanced functions, one by one."""
+    K = 2**r
+    functions = []
+    for positive in itertools.combinations(range(K), K // 2):
+        functions.append([1 if k in positive else -1 for k in range(K)])
+    table = np.array(functions, dtype=float)
+    return table.T @ table / len(table)
+
+
+def parity_kernel(r: int) -> np.ndarray:
+    """The same over all parities of non-empty sets."""
+    rows = [[math.prod(z[i] for i in S) for z in all_patterns(r)] for S in subsets(r) if S]
+    table = np.array(rows, dtype=float)
+    return table.T @ table / len(table)
+
+
+def junta_kernel(r: int) -> np.ndarray:
+    """The same over all functions of all pairs of coordinates (of one when r = 1)."""
+    size = min(r, 2)
+    rows = []
+    for chosen in itertools.combinations(range(r), size):
+        for values in itertools.product((-1, 1), repeat=2**size):
+            lookup: dict[tuple[int, ...], int] = dict(zip(itertools.product((-1, 1), repeat=size), values, strict=True))
+            rows.append([lookup[tuple(z[i] for i in chosen)] for z in all_patterns(r)])
+    table = np.array(rows, dtype=float)
+    return table.T @ table / len(table)
+
+
+def threshold_agreement(z: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """E[sign(w.z + c) sign(w.z' + c)] for standard normal (w, c), by integration over the first one's value."""
+    p, q = np.array([*z, 1.0]), np.array([*other, 1.0])
+    scale, inner = math.sqrt(p @ p), p @ q
+    left = math.sqrt(max(q @ q - (inner / scale) ** 2, 0.0))
+
+    def integrand(u: float) -> float:  # given w.p = u scale, the other is normal around u inner / scale
+        mean = u * inner / scale
+        sign = math.copysign(1.0, mean) if left == 0 else 2 * ndtr(mean / left) - 1
+        return 2 * _normal(u) * sign
+
+    return float(quad_vec(integrand, 0, 12, epsabs=1e-12, epsrel=1e-12)[0])
+
+
+# Moments of relu(s) given a pattern, by adaptive quadrature over the absolute features
+
+
+def _normal(x: float) -> float:
+    return math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+def _given_centre(centre: np.ndarray | float, tau: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """E relu(s), P(s > 0) and the density at 0 of s ~ N(centre, tau^2)."""
+    x = np.asarray(centre) / tau
+    pdf = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return centre * ndtr(x) + tau * pdf, ndtr(x), pdf / tau
+
+
+def _given_one_feature(centre: float, v: float, tau: float) -> tuple[float, float, float]:
+    """The same of s = centre + v |h| + tau g: a skew-normal variable (its distribution function is Owen's T)."""
+    width, skew = math.hypot(v, tau), v / tau
+    k = -centre / width
+    active = 1 - (ndtr(k) - 2 * owens_t(k, skew))
+    density = 2 / width * _normal(k) * ndtr(skew * k)
+    tail = ndtr(-k * math.sqrt(1 + skew**2))
+    first = width * (2 * _normal(k) * ndtr(skew * k) + 2 * skew / math.sqrt(2 * math.pi * (1 + skew**2)) * tail)
+    return float(centre * active + first), float(active), float(density)
+
+
+def _half_normal_mean(inside: Callable[[float], np.ndarray], kink: float) -> np.ndarray:
+    points = [p for p in (kink, 1.0, 3.0) if 0 < p < 11]
+    value, _ = quad_vec(
+        lambda a: 2 * _normal(a) * inside(a), 0, 11, points=points, epsabs=1e-13, epsrel=1e-13, limit=2000
+    )
+    return value
+
+
+def moments_of_one_feature(v: float, tau: float, b: float, z: int) -> np.ndarray:
+    """(mean, active, first, density) for r = 1, by integrating over |h|."""
+
+    def inside(a: float) -> np.ndarray:
+        mean, active, density = _given_centre(b + v * z * a, tau)
+        return np.array([mean, active, a * active, density])
+
+    return _half_normal_mean(inside, -b / (v * z))
+
+
+def moments_of_two_features(v: tuple[float, float], tau: float, b: float, z: tuple[int, int]) -> np.ndarray:
+    """(mean, active, first_1, first_2, density) for r = 2: one feature in closed form, one by integration."""
+    x, y = v[0] * z[0], v[1] * z[1]
+
+    def over_first(a: float) -> np.ndarray:
+        mean, active, density = _given_one_feature(b + x * a, y, tau)
+        return np.array([mean, active, a * active, density])
+
+    def over_second(a: float) -> np.ndarray:
+        return np.array([a * _given_one_feature(b + y * a, x, tau)[1]])
+
+    mean, active, first, density = _half_normal_mean(over_first, -b / x)
+    second = _half_normal_mean(over_second, -b / y)[0]
+    return np.array([mean, active, first, second, density])
+
+
+def moments_by_double_integral(v: tuple[float, float], tau: float, b: float, z: tuple[int, int]) -> np.ndarray:
+    """What moments_of_two_features returns, by a double integral over both absolute features."""
+
+    def integral(pick: Callable[[float, float], float]) -> float:
+        weighted = lambda y, x: 4 * _normal(x) * _normal(y) * pick(x, y)  # noqa: E731
+        return dblquad(weighted, 0, 9, 0, 9, epsabs=1e-9, epsrel=1e-9)[0]
+
+    def centre(x: float, y: float) -> float:
+        return b + v[0] * z[0] * x + v[1] * z[1] * y
+
+    return np.array([
+        integral(lambda x, y: float(_given_centre(centre(x, y), tau)[0])),
+        integral(lambda x, y: float(_given_centre(centre(x, y), tau)[1])),
+        integral(lambda x, y: x * float(_given_centre(centre(x, y), tau)[1])),
+        integral(lambda x, y: y * float(_given_centre(centre(x, y), tau)[1])),
+        integral(lambda x, y: float(_given_centre(centre(x, y), tau)[2])),
+    ])  # fmt: skip
+
+
+def moments_by_sampling(
+    v: np.ndarray, tau: float, b: float, z: tuple[int, ...], draws: int, random: np.random.Generator
+) -> np.ndarray:
+    """(mean, active, first_1 ... first_r, density) of each draw of the absolute features; average over rows."""
+    h = np.abs(random.standard_normal((draws, len(v))))
+    mean, active, density = _given_centre(b + h @ (v * np.array(z)), tau)
+    return np.column_stack([mean, active, h * active[:, None], density])
+
+
+# Monte Carlo
+
+
+def agrees(samples: np.ndarray | Tensor, value: np.ndarray | Tensor | float, *, floor: float = 1e-12) -> bool:
+    """Whether the mean over the first axis is within 5 standard errors of the value, everywhere."""
+    samples, value = np.asarray(samples), np.asarray(value)
+    error = samples.std(0, ddof=1) / math.sqrt(len(samples))
+    return bool((np.abs(samples.mean(0) - value) <= SIGMAS * error + floor).all())
+
+
+# Colours
+
+
+def contrast(colour: str, background: str) -> float:
+    """Contrast ratio of two #rrggbb colours by the Web Content Accessibility Guidelines 2.1."""
+
+    def luminance(code: str) -> float:
+        channels = [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(colour), luminance(background)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
