@@ -1,0 +1,331 @@
+"""Alternating training: against a loop written out by hand, its history, its refusals, its recovery."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import oracles
+import pytest
+import torch
+from sentences import refuses
+from torch import Tensor
+from torch.testing import assert_close
+
+import mtfl.pretraining
+from mtfl import (
+    GaussianInputs,
+    HypercubeInputs,
+    PretrainSettings,
+    TwoLayerReLU,
+    conditioning,
+    energy_ratio,
+    limit_kernel,
+    pretrain,
+    sample_tasks,
+    streams,
+    task_kernel,
+)
+from mtfl.pretraining import Pretrained, contrastive_step
+
+D, R, M, T, N = 6, 2, 8, 5, 16
+BASE = PretrainSettings(rounds=4, batch_size=N, head_step=0.5, representation_step=0.8)
+
+
+def problem(
+    seed: int = 0, *, m: int = M, d: int = D, r: int = R, tasks: int = T, law: str = "uniform"
+) -> tuple[TwoLayerReLU, GaussianInputs, Tensor]:
+    random = streams(seed, "subspace", "tasks", "weights")
+    inputs = GaussianInputs.random(d, r, generator=random["subspace"])
+    F = sample_tasks(tasks, r, law=law, generator=random["tasks"])
+    return TwoLayerReLU.random(m, d, tasks=tasks, generator=random["weights"]), inputs, F
+
+
+def batches(seed: int = 0) -> torch.Generator:
+    return streams(seed, "batches")["batches"]
+
+
+def by_hand(
+    network: TwoLayerReLU, inputs: GaussianInputs, F: Tensor, settings: PretrainSettings, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, list[float], list[float]]:
+    """Train with autograd, task by task."""
+
+    def draw() -> tuple[Tensor, Tensor]:
+        if settings.batches == "shared":
+            X = inputs.sample(settings.batch_size, generator=generator)
+            return X, F[:, inputs.patterns(X)]
+        X = inputs.sample(len(F) * settings.batch_size, generator=generator).reshape(len(F), -1, inputs.d)
+        return X, torch.stack([F[t, inputs.patterns(X[t])] for t in range(len(F))])
+
+    W, b, A = network.W, network.b, network.A
+    losses, accuracies = [], []
+    for _ in range(settings.rounds):
+        X, Y = draw()
+        for _ in range(settings.head_steps):
+            A = A - settings.head_step * oracles.head_gradient(W, b, A, X, Y, settings.loss)
+        X, Y = draw()
+        losses.append(oracles.task_losses(W, b, A, X, Y, settings.loss).mean().item())
+        scores = [A[t] @ torch.relu((X if X.ndim == 2 else X[t]) @ W.T + b).T for t in range(len(F))]
+        accuracies.append(float((torch.stack(scores) * Y > 0).double().mean()))
+        dW, db = oracles.layer_gradient(W, b, A, X, Y, settings.loss)
+        W = W - settings.representation_step * (dW + settings.weight_decay * W)
+        if settings.train_biases:
+            b = b - settings.representation_step * db
+    return W, b, A, losses, accuracies
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"loss": "logistic"},
+        {"batches": "per-task"},
+        {"batches": "per-task", "loss": "logistic", "train_biases": True},
+        {"head_steps": 3},
+        {"weight_decay": 0.2},
+        {"train_biases": True},
+        {"train_biases": True, "weight_decay": 0.2, "head_steps": 2, "loss": "logistic"},
+    ],
+    ids=str,
+)
+def test_training_equals_a_loop_with_autograd(change: dict) -> None:
+    settings = dataclasses.replace(BASE, **change)
+    network, inputs, F = problem()
+    trained = pretrain(network, inputs, F, settings, generator=batches())
+    W, b, A, losses, accuracies = by_hand(network, inputs, F, settings, batches())
+    for ours, expected in zip((trained.network.W, trained.network.b, trained.network.A), (W, b, A), strict=True):
+        assert_close(ours, expected, rtol=1e-10, atol=1e-11)
+    assert trained.history.loss.tolist() == pytest.approx(losses, rel=1e-10)
+    assert trained.history.accuracy.tolist() == accuracies
+    assert bool(b.any()) == settings.train_biases
+
+
+def test_one_task_is_an_ordinary_network() -> None:
+    network, inputs, F = problem(tasks=1)
+    trained = pretrain(network, inputs, F, BASE, generator=batches())
+    assert_close(trained.network.W, by_hand(network, inputs, F, BASE, batches())[0], rtol=1e-10, atol=1e-11)
+
+
+def test_training_on_the_hypercube() -> None:
+    network, _, F = problem()
+    inputs = HypercubeInputs.axes(D, R)
+    trained = pretrain(network, inputs, F, BASE, generator=batches())
+    assert trained.history.energy[-1].item() == pytest.approx(energy_ratio(trained.network.W, inputs.M))
+
+
+def test_history_is_what_it_says() -> None:
+    network, inputs, F = problem()
+    longer = pretrain(network, inputs, F, BASE, generator=batches())
+    history = longer.history
+    assert [len(x) for x in (history.loss, history.accuracy, history.energy, history.conditioning)] == [4, 4, 5, 5]
+    assert history.energy[0].item() == energy_ratio(network.W, inputs.M)
+    assert history.conditioning[0].item() == conditioning(network.W, inputs.M)
+    for rounds in range(1, 5):
+        shorter = pretrain(network, inputs, F, dataclasses.replace(BASE, rounds=rounds), generator=batches())
+        assert history.energy[rounds].item() == energy_ratio(shorter.network.W, inputs.M)
+        assert history.conditioning[rounds].item() == conditioning(shorter.network.W, inputs.M)
+        assert torch.equal(shorter.history.loss, history.loss[:rounds])
+
+
+def test_a_run_can_be_continued() -> None:
+    network, inputs, F = problem()
+    generator = batches()
+    two = dataclasses.replace(BASE, rounds=2)
+    first = pretrain(network, inputs, F, two, generator=generator)
+    second = pretrain(first.network, inputs, F, two, generator=generator)
+    whole = pretrain(network, inputs, F, BASE, generator=batches())
+    assert torch.equal(second.network.W, whole.network.W)
+    assert torch.equal(second.network.A, whole.network.A)
+
+
+def test_same_generator_state_same_result_and_arguments_stay() -> None:
+    network, inputs, F = problem()
+    kept = [x.clone() for x in (network.W, network.b, network.A, inputs.M, F)]
+    settings = dataclasses.replace(BASE, train_biases=True)
+    one, two, other = (pretrain(network, inputs, F, settings, generator=batches(seed)) for seed in (0, 0, 1))
+    assert torch.equal(one.network.W, two.network.W)
+    assert torch.equal(one.history.loss, two.history.loss)
+    assert not torch.equal(one.network.W, other.network.W)
+    for before, after in zip(kept, (network.W, network.b, network.A, inputs.M, F), strict=True):
+        assert torch.equal(before, after)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.rounds = 3  # type: ignore[misc]
+
+
+def test_float32_training_stays_close_to_float64() -> None:
+    network, inputs, F = problem()
+    # the samplers draw other numbers in float32, so the law of the batches is replaced by stored ones
+    stored = [inputs.sample(N, generator=batches(i)) for i in range(8)]
+
+    class Stored(GaussianInputs):
+        def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
+            return stored[counter.pop(0)].to(self.M.dtype)
+
+    results = []
+    for dtype in (torch.float64, torch.float32):
+        counter = list(range(8))
+        start = TwoLayerReLU(network.W.to(dtype), network.b.to(dtype), network.A.to(dtype))
+        results.append(pretrain(start, Stored(inputs.M.to(dtype)), F.to(dtype), BASE, generator=batches()))
+    wide, narrow = results
+    assert narrow.network.W.dtype == torch.float32
+    assert_close(narrow.network.W.double(), wide.network.W, rtol=1e-4, atol=1e-5)
+    assert_close(narrow.history.loss, wide.history.loss, rtol=1e-4, atol=0)
+    assert narrow.history.loss.dtype == torch.float64
+
+
+# The first step alone
+
+
+@pytest.mark.parametrize("loss", ["hinge", "logistic"])
+@pytest.mark.parametrize("n", [16, 5000])
+def test_contrastive_step_is_the_first_round(n: int, loss: str) -> None:
+    network, inputs, F = problem()
+    eta_a, eta_w = (1e-3, 0.7) if loss == "hinge" else (1e-7, 0.7)  # logistic: to first order in eta_a
+    settings = dataclasses.replace(BASE, rounds=1, batch_size=n, head_step=eta_a, representation_step=eta_w, loss=loss)
+    trained = pretrain(network, inputs, F, settings, generator=batches())
+    kappa = 1.0 if loss == "hinge" else 0.5
+    learned = (trained.network.W - network.W) / (eta_w * kappa**2 * eta_a)
+    step = contrastive_step(network.W, inputs, task_kernel(F), batch_size=n, generator=batches())
+    scale = float(step.abs().max())
+    assert_close(learned, step, rtol=0, atol=(1e-10 if loss == "hinge" else 1e-6) * scale)
+
+
+def test_contrastive_step_is_linear_in_the_kernel() -> None:
+    network, inputs, F = problem()
+    one, two, both = (
+        contrastive_step(network.W, inputs, kernel, batch_size=50, generator=batches())
+        for kernel in (task_kernel(F), limit_kernel(R), 2 * task_kernel(F) + limit_kernel(R))
+    )
+    assert_close(both, 2 * one + two, rtol=1e-10, atol=1e-12)
+
+
+# Progress and divergence
+
+
+def test_short_runs_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    pretrain(*problem(), BASE, generator=batches())
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+@pytest.mark.usefixtures("unchecked")  # the check of an iterable's items would use up the bar
+def test_long_runs_show_a_bar(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(mtfl.pretraining, "_BAR_AFTER_SECONDS", 1e-9)
+    pretrain(*problem(), dataclasses.replace(BASE, rounds=3000), generator=batches())
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "pretrain" in captured.err
+    assert "/3000" in captured.err
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [({"weight_decay": 1e200}, 2), ({"representation_step": 1e308, "weight_decay": 1e300}, 1)],
+    ids=["decay", "step"],
+)
+def test_divergence_names_the_round(change: dict, at: int) -> None:
+    settings = dataclasses.replace(BASE, rounds=30, loss="logistic", **change)
+    with refuses(ValueError, f"pretrain: every weight must be finite; got NaN or infinity in round {at}. "):
+        pretrain(*problem(), settings, generator=batches())
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_divergence_suggests_a_remedy_and_never_returns_bad_weights() -> None:
+    for step in (1e1, 1e3, 1e10, 1e50, 1e150):
+        settings = dataclasses.replace(BASE, rounds=20, head_step=step, representation_step=step)
+        try:
+            result = pretrain(*problem(), settings, generator=batches())
+        except ValueError as error:
+            assert "Training diverged: reduce representation_step, head_step or weight_decay." in str(error)
+        else:
+            for x in (result.network.W, result.network.A, result.history.energy, result.history.conditioning):
+                assert bool(torch.isfinite(x).all())
+
+
+# Recovery
+
+
+def recovered(tasks: int, seed: int) -> Pretrained:
+    network, inputs, F = problem(seed, m=256, d=64, r=3, tasks=tasks, law="balanced")
+    network = TwoLayerReLU(network.W.float(), network.b.float(), network.A.float())
+    settings = PretrainSettings(rounds=400, batch_size=1024, head_step=0.05, representation_step=0.05 * tasks)
+    return pretrain(network, GaussianInputs(inputs.M.float()), F.float(), settings, generator=batches(seed))
+
+
+def test_many_tasks_recover_the_subspace_and_one_does_not() -> None:
+    many, one = recovered(64, 0).history, recovered(1, 0).history
+    assert many.energy[-1] >= 0.55
+    assert many.conditioning[-1] >= 0.85
+    assert many.accuracy[-1] >= 0.88
+    assert one.energy[-1] <= 0.12
+    assert many.energy[0] < 0.08
+
+
+# Bad settings and bad problems
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"rounds": 0}, ValueError, "rounds must be at least 1; got 0. "),
+        ({"rounds": 2.0}, TypeError, "rounds must be an integer; got float 2.0. "),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1; got 0. "),
+        ({"batch_size": "8"}, TypeError, "batch_size must be an integer; got str '8'. "),
+        ({"head_steps": 0}, ValueError, "head_steps must be at least 1; got 0. "),
+        ({"head_step": 0.0}, ValueError, "head_step must be finite and positive; got 0.0. "),
+        ({"head_step": math.nan}, ValueError, "head_step must be finite and positive; got nan. "),
+        ({"representation_step": -0.1}, ValueError, "representation_step must be finite and positive; got -0.1. "),
+        ({"representation_step": math.inf}, ValueError, "representation_step must be finite and positive; got inf. "),
+        ({"representation_step": None}, TypeError, "representation_step must be a number; got NoneType None. "),
+        ({"weight_decay": -1.0}, ValueError, "weight_decay must be finite and non-negative; got -1.0. "),
+        ({"loss": "square"}, ValueError, "loss must be one of hinge, logistic; got 'square'. "),
+        ({"batches": "own"}, ValueError, "batches must be one of shared, per-task; got 'own'. "),
+        ({"train_biases": "no"}, TypeError, "train_biases must be True or False; got str 'no'. "),
+    ],
+)
+def test_bad_settings_are_refused(change: dict, error: type[Exception], sentence: str) -> None:
+    with refuses(error, "PretrainSettings: " + sentence):
+        dataclasses.replace(BASE, **change)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_problems_that_do_not_fit_are_refused() -> None:
+    network, inputs, F = problem()
+    wide, wider = problem(tasks=3)[0], problem(d=7)[1]
+    bad = [
+        ((network, inputs, F[:, :3]), ValueError, "the width of F must be a power of two, 2^r with r >= 1; got 3. "),
+        ((network, inputs, F[:0]), ValueError, "F must be a table of shape (T, 2^r) with T >= 1; got (0, 4). "),
+        ((network, inputs, (F + 1) / 2), ValueError, "F must be made of -1 and +1; got "),
+        ((network, inputs, F * math.nan), ValueError, "F must be finite; got NaN or infinity. "),
+        ((network, inputs, F[:, :2]), ValueError, "F must be a table on r = 2 features; got r = 1. "),
+        ((network, inputs, F.float()), TypeError, "F must be of the dtype and device of W (torch.float64, cpu); got "),
+        ((wide, inputs, F), ValueError, "heads A must be of shape (5, m); got (3, 8). "),
+        ((network, wider, F), ValueError, "W must be of shape (m, 7); got (8, 6). "),
+    ]
+    for (start, law, table), error, sentence in bad:
+        with refuses(error, "pretrain: " + sentence):
+            pretrain(start, law, table, BASE, generator=batches())
+    with refuses(TypeError, "pretrain: generator must be a torch.Generator; got int. "):
+        pretrain(network, inputs, F, BASE, generator=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_steps_are_refused() -> None:
+    network, inputs, _ = problem()
+    where, kernel = "contrastive_step: ", limit_kernel(R)
+    bad = [
+        ((network.W[:, :5], inputs, kernel), ValueError, "W must be of shape (m, 6); got (8, 5). "),
+        ((network.W, inputs, limit_kernel(3)), ValueError, "kernel must be of shape (4, 4); got (8, 8). "),
+        ((network.W, inputs, kernel / 0), ValueError, "kernel must be finite; got NaN or infinity. "),
+        ((network.W * math.nan, inputs, kernel), ValueError, "W must be finite; got NaN or infinity. "),
+        ((network.W, inputs, kernel.float()), TypeError, "kernel must be of the dtype and device of W (torch.float64"),
+    ]
+    for arguments, error, sentence in bad:
+        with refuses(error, where + sentence):
+            contrastive_step(*arguments, batch_size=4, generator=batches())
+    with refuses(ValueError, where + "batch_size must be at least 1; got 0. "):
+        contrastive_step(network.W, inputs, kernel, batch_size=0, generator=batches())
+    with refuses(TypeError, where + "generator must be a torch.Generator; got NoneType. "):
+        contrastive_step(network.W, inputs, kernel, batch_size=4, generator=None)  # type: ignore[arg-type]
