@@ -1,56 +1,154 @@
-"""Run the notebooks that the execution cache does not hold yet, several at a time, in processes of one thread.
+"""Run the book's notebooks, several at a time, each in a kernel of its own, and cache their outputs for the build.
 
-The cache knows a notebook by its code alone. This script empties it when anything else that the outputs
-depend on has changed: the package, the pinned versions, the interpreter.
+    python book/execute.py                     runs the notebooks that the cache does not hold yet
+    python book/execute.py --store 01_setup    runs one, and writes the outputs of its checked cells into its file
+
+The cache knows a notebook by its code cells, so it is emptied when anything else that outputs depend on has
+changed: the package, the pinned versions, the interpreter.
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import hashlib
-import logging
+import os
 import shutil
 import sys
+import time
 from pathlib import Path
+from queue import Empty
+from typing import Any
 
+import nbformat
 from jupyter_cache import get_cache
-from jupyter_cache.executors import load_executor
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.asynchronous.client import AsyncZMQSocketChannel
+from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
+from nbformat import NotebookNode
+from traitlets import Type
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "_build" / ".jupyter_cache"
 CELL_TIMEOUT = 600  # seconds
+LOOK_AGAIN = 0.5  # seconds
+KEEP = "keep_output"  # tag of a cell whose outputs are stored in its file
+
+
+class Channel(AsyncZMQSocketChannel):
+    """A channel to a kernel that looks again for a message it was not woken for.
+
+    An `interact` cell makes the client send to the kernel while it waits for the cell's reply. Sending can use up
+    the signal that the reply has come, and the client would sleep on it until the cell's time is over.
+    """
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+        """Return the next message; raise Empty when none came in time."""
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return await super().get_msg(timeout=max(0.0, min(LOOK_AGAIN, end - time.monotonic())))
+            except Empty:
+                if time.monotonic() >= end:
+                    raise
+
+
+class Client(AsyncKernelClient):
+    """A client whose channel for replies is the one above."""
+
+    shell_channel_class = Type(Channel)
+
+
+class Manager(AsyncKernelManager):
+    """A kernel manager that makes such clients."""
+
+    client_factory = Type(Client, klass=AsyncKernelClient)
 
 
 def fingerprint() -> str:
     """Hash all that a notebook's outputs depend on, besides the notebook."""
     digest = hashlib.sha256(sys.version.encode())
-    sources = (p for p in (ROOT / "mtfl").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    sources = (path for path in (ROOT / "mtfl").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     for path in [ROOT / "constraints.txt", *sorted(sources)]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def main() -> int:
-    """Bring the cache up to date; return 1 if a notebook fails."""
+def open_cache() -> JupyterCacheAbstract:
+    """Open the cache, emptied if it is out of date."""
     stamp = CACHE / "fingerprint"
     now = fingerprint()
     if not stamp.exists() or stamp.read_text() != now:
         shutil.rmtree(CACHE, ignore_errors=True)
         CACHE.mkdir(parents=True)
         stamp.write_text(now)
-    cache = get_cache(CACHE)
-    uris = [str(path) for path in sorted((ROOT / "book").glob("*.ipynb"))]
-    for uri in uris:
-        cache.add_nb_to_project(uri)
-    logger = logging.getLogger("execute")
-    logger.setLevel(logging.WARNING)
-    executor = load_executor("local-parallel", cache, logger=logger)
-    result = executor.run_and_cache(filter_uris=uris, timeout=CELL_TIMEOUT)
-    failed = sorted([*result.excepted, *result.errored])
-    for uri in failed:
-        print(f"{uri}\n{cache.get_project_record(uri).traceback or ''}", file=sys.stderr)
-    print(f"{len(uris)} notebooks: {len(result.succeeded)} run, {len(failed)} failed, the rest unchanged")
-    return bool(failed)
+    return get_cache(CACHE)
+
+
+def is_cached(cache: JupyterCacheAbstract, notebook: NotebookNode) -> bool:
+    """Tell whether the cache holds the outputs of a notebook's code."""
+    try:
+        cache.match_cache_notebook(notebook)
+    except KeyError:
+        return False
+    return True
+
+
+def store(path: Path, notebook: NotebookNode) -> None:
+    """Write a notebook that ran to its file, with the outputs of checked cells only."""
+    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            if KEEP not in cell.metadata.get("tags", []):
+                cell.outputs = []
+    nbformat.write(notebook, path)
+
+
+async def run(path: Path, cache: JupyterCacheAbstract, free: asyncio.Semaphore, store_it: bool) -> str:
+    """Run one notebook unless the cache holds it; return what became of it."""
+    async with free:
+        notebook = nbformat.read(path, as_version=4)
+        if is_cached(cache, notebook) and not store_it:
+            return "unchanged"
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_TIMEOUT,
+            record_timing=False,  # it would change the cells, and the cache would not know them again
+            kernel_manager_class=Manager,
+            resources={"metadata": {"path": str(path.parent)}},
+        )
+        start = time.perf_counter()
+        try:
+            await client.async_execute()
+        except (CellExecutionError, CellControlSignal, DeadKernelError, NoSuchKernel) as error:
+            print(f"{path.name}: {error}", file=sys.stderr)
+            return "failed"
+        seconds = time.perf_counter() - start
+        bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        print(f"{path.name}: {seconds:.1f} s", flush=True)
+        if store_it:
+            store(path, notebook)
+        return "run"
+
+
+async def main() -> int:
+    """Run what there is to run; return 1 if a notebook failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", metavar="NOTEBOOK", nargs="+", help="run these anew, and store checked outputs")
+    options = parser.parse_args()
+    book = ROOT / "book"
+    chosen = [(book / name).with_suffix(".ipynb") for name in options.store or ()]
+    cache, free = open_cache(), asyncio.Semaphore(os.cpu_count() or 1)
+    paths = chosen or sorted(book.glob("*.ipynb"))
+    fates = await asyncio.gather(*(run(path, cache, free, bool(chosen)) for path in paths))
+    print("notebooks: " + ", ".join(f"{fates.count(fate)} {fate}" for fate in ("run", "failed", "unchanged")))
+    return int("failed" in fates)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(asyncio.run(main()))

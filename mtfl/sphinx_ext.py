@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,24 @@ MENDS = (
     (' role="doc-biblioentry"', ""),
     (' id="proof-content"', ""),  # the same id in every theorem
 )
+
+
+LITERAL = re.compile(r"(``.+?``|`[^`]+`)")
+
+
+def escape_bars(line: str) -> str:
+    """Keep the bars of an absolute value in a docstring from being read as markup.
+
+    Docstrings write |w| in plain text, where reStructuredText sees the name of a substitution.
+    """
+    if line.lstrip().startswith((">>>", "...")):
+        return line
+    return "".join(part if LITERAL.fullmatch(part) else part.replace("|", r"\|") for part in LITERAL.split(line))
+
+
+def escape_docstring(app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]) -> None:
+    """Escape the bars in a docstring that autodoc has read."""
+    lines[:] = [escape_bars(line) for line in lines]
 
 
 def first_picture(state: dict[str, Any], model_id: str) -> tuple[str, Any] | None:
@@ -136,6 +155,7 @@ def copy_assets(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the steps to Sphinx."""
     app.config.mathjax_path = "mathjax/tex-chtml.js"
+    app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)
     app.connect("build-finished", copy_assets, priority=900)

@@ -86,7 +86,7 @@ def test_a_quiet_notebook_builds(tmp_path: Path) -> None:
     ("source", "kernel", "message"),
     [
         ("import warnings\nwarnings.warn('careful')", "python3", "stderr was found"),
-        ("raise ValueError('no')", "python3", "Execution Excepted"),
+        ("raise ValueError('no')", "python3", "ValueError"),
         ("print('hello')", "no-such-kernel", "No such kernel named no-such-kernel"),
         ("import os\nos._exit(1)", "python3", "Kernel died"),
     ],

@@ -1,0 +1,145 @@
+"""The built site, served and opened in Chromium. Without one these tests are skipped, and say so."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from check_links import pages_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
+
+SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "html"))
+PAGES = [path.relative_to(SITE).as_posix() for path in pages_of(SITE)]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes a page's name on every page of the site."""
+    if "name" in metafunc.fixturenames:
+        metafunc.parametrize("name", PAGES)
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The folder of the built site."""
+    if not PAGES:
+        pytest.fail(f"there is no site in {SITE}: run 'make book' first")
+    return SITE
+
+
+def find_browser() -> str | None:
+    """The Chromium to use: MTFL_BROWSER, or the first one found."""
+    return os.environ.get("MTFL_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. Its absence skips the test, or fails it where MTFL_NEED_BROWSER is set."""
+    from playwright.sync_api import sync_playwright
+
+    path = find_browser()
+    if path is None:
+        missing = pytest.fail if os.environ.get("MTFL_NEED_BROWSER") else pytest.skip
+        missing("no Chromium found: install one, or name it in MTFL_BROWSER")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line of log for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def serve(folder: Path) -> http.server.ThreadingHTTPServer:
+    """Serve a folder on a free port of this machine, from a thread."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def served(site: Path) -> Iterator[str]:
+    """The site's address over http."""
+    server = serve(site)
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+
+
+@pytest.fixture(params=["http", "file"])
+def address(request: pytest.FixtureRequest, site: Path) -> str:
+    """The site's address: served, and opened as files."""
+    return request.getfixturevalue("served") if request.param == "http" else site.resolve().as_uri() + "/"
+
+
+@dataclass
+class Opened:
+    """A page in a window, and what it did that it must not: requests that leave its site, and errors."""
+
+    page: Page
+    away: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def watch(self, home: str) -> None:
+        """Stop and note each request that does not stay at home; note each error."""
+
+        def guard(route: Route) -> None:
+            if route.request.url.startswith((home, "data:", "blob:")):
+                route.continue_()
+            else:
+                self.away.append(route.request.url)
+                route.abort()
+
+        def note_answer(answer: Response) -> None:
+            if answer.status >= 400:
+                self.errors.append(f"{answer.status} {answer.url}")
+
+        def note_message(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                self.errors.append(message.text)
+
+        self.page.route("**/*", guard)
+        self.page.on("response", note_answer)
+        self.page.on("console", note_message)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
+    """A function that opens a page of a site in a new window, and waits until its mathematics is set."""
+    contexts = []
+
+    def open_page(home: str, name: str, **view: Any) -> Opened:
+        context = browser.new_context(**view)
+        contexts.append(context)
+        opened = Opened(context.new_page())
+        opened.watch(home)
+        opened.page.goto(home + name, wait_until="load")
+        opened.page.evaluate("window.MathJax && MathJax.startup.promise")
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()

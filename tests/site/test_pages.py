@@ -1,0 +1,91 @@
+"""Every page stays at home, makes no error, and sets its mathematics; links, anchors and alt texts are sound."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import check_links
+import pytest
+from conftest import Opened
+
+RAW_TEX = re.compile(r"\\begin\{|\\\(|\\\[|\$\$")
+PAGE = '<html lang="en"><head><title>t</title></head><body>{}</body></html>'
+
+
+def shown_wrong(opened: Opened) -> list[str]:
+    """TeX that a reader sees as source, or as an error."""
+    page = opened.page
+    seen = RAW_TEX.findall(page.inner_text("body"))
+    seen += page.locator("mjx-merror").all_inner_texts()
+    seen += page.locator("mjx-mtext[style*='color: red'], mtext[mathcolor='red']").all_inner_texts()
+    return seen
+
+
+def test_links_anchors_and_alt_texts(site: Path) -> None:
+    assert check_links.faults(site) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ('<script src="https://cdn.example/x.js"></script>', "asks another site"),
+        ('<link rel="stylesheet" href="//cdn.example/x.css">', "asks another site"),
+        ('<a href="gone.html">x</a>', "does not exist"),
+        ('<a href="#gone">x</a>', "no such anchor"),
+        ('<img src="page.html">', "no alt text"),
+        ('<img src="page.html" alt="_images/x.png">', "no alt text"),
+        ('<svg role="img"></svg>', "no alt text"),
+    ],
+)
+def test_the_link_check_sees(tmp_path: Path, body: str, word: str) -> None:
+    (tmp_path / "page.html").write_text(PAGE.format(body))
+    assert len(check_links.faults(tmp_path)) == 1
+    assert word in check_links.faults(tmp_path)[0]
+
+
+def test_the_link_check_accepts(tmp_path: Path) -> None:
+    body = '<a id="a" href="page.html#a">x</a><a href="https://example.org">x</a><img src="page.html" alt="x">'
+    (tmp_path / "page.html").write_text(PAGE.format(body))
+    assert check_links.faults(tmp_path) == []
+
+
+def test_page_is_quiet(open_page: Callable[..., Opened], address: str, name: str) -> None:
+    opened = open_page(address, name)
+    opened.page.wait_for_load_state("networkidle")
+    assert opened.away == []
+    assert opened.errors == []
+    assert shown_wrong(opened) == []
+
+
+def test_no_control_is_dead(open_page: Callable[..., Opened], served: str, name: str) -> None:
+    page = open_page(served, name).page
+    assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
+
+
+def test_a_request_to_another_site_is_seen(open_page: Callable[..., Opened], site: Path, tmp_path: Path) -> None:
+    shutil.copytree(site / "_static", tmp_path / "_static")
+    text = (site / "intro.html").read_text("utf8")
+    planted = '<script src="https://cdn.example/x.js"></script>'
+    (tmp_path / "intro.html").write_text(text.replace("</head>", planted + "</head>"), "utf8")
+    opened = open_page(tmp_path.as_uri() + "/", "intro.html")
+    assert opened.away == ["https://cdn.example/x.js"]
+    assert opened.errors
+
+
+@pytest.mark.parametrize("tex", [r"\(x", r"$$ x", r"\(\undefinedcommand\)"])
+def test_broken_mathematics_is_seen(open_page: Callable[..., Opened], site: Path, tmp_path: Path, tex: str) -> None:
+    shutil.copytree(site / "_static", tmp_path / "_static")
+    text = (site / "intro.html").read_text("utf8")
+    planted = f'<p>{tex}</p><p class="math notranslate nohighlight">{tex}</p>'
+    (tmp_path / "intro.html").write_text(text.replace("</article>", planted + "</article>", 1), "utf8")
+    assert shown_wrong(open_page(tmp_path.as_uri() + "/", "intro.html"))
+
+
+def test_search_finds_a_page(open_page: Callable[..., Opened], address: str) -> None:
+    opened = open_page(address, "search.html?q=representation")
+    opened.page.wait_for_selector("#search-results li a", timeout=10_000)
+    assert opened.page.locator("#search-results li a").count() > 0
+    assert opened.errors == []
