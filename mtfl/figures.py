@@ -96,15 +96,16 @@ def show(figure: Figure, *, alt: str) -> Picture:
     """
     if not alt.strip():
         raise ValueError("show: alt must be a sentence; got an empty one. Say what the figure shows.")
-    salt = hashlib.sha256(alt.encode()).hexdigest()[:8]
     text = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": salt}):
+    with mpl.rc_context({"svg.hashsalt": "mtfl"}):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg ") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"(\.\d{3})\d+", r"\1", svg)
+    own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{own}-", svg)
     width = re.search(r'width="([\d.]+)pt"', svg)
     limit = f"{float(width.group(1)) * 4 / 3:.0f}px" if width else "100%"
     svg = re.sub(r' width="[\d.]+pt"', f' style="width: 100%; max-width: {limit}; height: auto"', svg, count=1)
@@ -114,7 +115,9 @@ def show(figure: Figure, *, alt: str) -> Picture:
     return Picture(svg.strip(), alt)
 
 
-def band(ax: Axes, x: Sequence[float], samples: np.ndarray, *, label: str, colour: str, marker: str = "o") -> None:
+def band(
+    ax: Axes, x: Sequence[int | float], samples: np.ndarray, *, label: str, colour: str, marker: str = "o"
+) -> None:
     """The median over seeds with the band from the lowest to the highest decile.
 
     Args:
@@ -130,7 +133,7 @@ def band(ax: Axes, x: Sequence[float], samples: np.ndarray, *, label: str, colou
     ax.plot(x, middle, marker=marker, color=colour, label=label)
 
 
-def plain_log_ticks(ax: Axes, x: Sequence[float]) -> None:
+def plain_log_ticks(ax: Axes, x: Sequence[int | float]) -> None:
     """A logarithmic x axis with plain numbers at exactly these values."""
     ax.set_xscale("log")
     ax.set_xticks(list(x))

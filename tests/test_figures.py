@@ -1,0 +1,195 @@
+"""Figures: inline SVG with a text alternative, page colours, repeatable output; and what importing mtfl loads."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from numpy.testing import assert_allclose
+from oracles import contrast
+from sentences import refuses
+
+from mtfl import figures
+from mtfl.figures import BLUE, COLOURS, Picture, band, canvas, heat_map, neurons_in_plane, plain_log_ticks, show
+from mtfl.transfer import REPRESENTATIONS
+
+SERIES = {name: getattr(figures, name) for name in ("BLUE", "VERMILION", "GREEN", "PURPLE", "GREY")}
+
+
+@pytest.fixture(autouse=True)
+def own_style() -> Any:
+    with mpl.rc_context():
+        yield
+
+
+def a_picture(alt: str = "A line that rises.", slope: float = 1.0) -> Picture:
+    figure, ax = canvas()
+    samples = slope * np.linspace(0, 1, 12).reshape(3, 4)
+    band(ax, [1, 10, 100, 1000], samples, label="many tasks", colour=BLUE)
+    plain_log_ticks(ax, [1, 10, 100, 1000])
+    ax.set(xlabel="tasks", ylabel="energy")
+    ax.legend()
+    return show(figure, alt=alt)
+
+
+def parsed(picture: Picture) -> tuple[str, ET.Element]:
+    text = picture._repr_html_()
+    return text, ET.fromstring(text)
+
+
+def test_output_is_an_inline_svg_with_a_label() -> None:
+    text, figure = parsed(a_picture())
+    assert figure.tag == "figure"
+    assert figure.attrib["class"] == "mtfl-plot"
+    (svg,) = figure
+    assert svg.tag.endswith("svg")
+    assert svg.attrib["role"] == "img"
+    assert svg.attrib["aria-label"] == "A line that rises."
+    assert "viewBox" in svg.attrib
+    assert "width" not in svg.attrib
+    assert "max-width: " in svg.attrib["style"]
+    assert "<?xml" not in text
+    assert "<metadata" not in text
+    assert "<image" not in text
+    assert "<script" not in text
+    assert len(text) < 60_000
+
+
+def test_labels_are_escaped() -> None:
+    alt = 'Energy > 0.5 & "rising" <b>fast</b>'
+    text, figure = parsed(a_picture(alt))
+    assert "<b>" not in text
+    assert figure[0].attrib["aria-label"] == alt
+
+
+def test_text_and_grid_follow_the_page() -> None:
+    text = a_picture()._repr_html_()
+    assert "var(--mtfl-fg, #1f2328)" in text
+    assert "var(--mtfl-grid, #d0d5da)" in text
+    assert BLUE in text
+    left = re.sub(r"var\([^)]*\)", "", text)
+    assert "#1f2328" not in left
+    assert "#d0d5da" not in left
+    assert "#000000" not in left  # nothing stays black on a dark page
+    assert "#ffffff" not in left.replace("fill: #ffffff; opacity: 0", "")
+
+
+def test_same_figure_same_text() -> None:
+    assert a_picture().svg == a_picture().svg
+    assert a_picture()._repr_html_() == a_picture()._repr_html_()
+
+
+def ids(text: str) -> list[str]:
+    return re.findall(r'\bid="([^"]*)"', text)
+
+
+def test_every_reference_has_its_own_id() -> None:
+    text = a_picture()._repr_html_()
+    found = ids(text)
+    assert len(found) == len(set(found))
+    used = set(re.findall(r'href="#([^"]*)"', text)) | set(re.findall(r"url\(#([^)]*)\)", text))
+    assert used <= set(found)
+    assert re.search(r"<clipPath id=", text)
+
+
+def test_two_figures_on_a_page_have_no_clashing_ids() -> None:
+    one, two = a_picture("One.")._repr_html_(), a_picture("Two.", slope=-2.0)._repr_html_()
+    clips = [set(re.findall(r'<clipPath id="([^"]*)"', text)) for text in (one, two)]
+    assert clips[0]
+    assert not clips[0] & clips[1]
+    assert not set(ids(one)) & set(ids(two))
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_series_colours_are_seen_on_light_and_dark(name: str) -> None:
+    assert contrast(SERIES[name], "#ffffff") >= 3
+    assert contrast(SERIES[name], "#121212") >= 3
+
+
+def test_contrast_by_hand() -> None:
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
+
+
+def test_every_representation_has_a_colour_of_its_own() -> None:
+    assert tuple(COLOURS) == REPRESENTATIONS
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_canvas_makes_axes() -> None:
+    figure, ax = canvas()
+    assert isinstance(ax, Axes)
+    assert_allclose(figure.get_size_inches(), [7.2, 3.2])
+    _, grid = canvas(2, 3, width=4.0, height=2.0, sharex=True)
+    assert grid.shape == (2, 3)
+    assert plt.get_fignums() == []  # nothing is left open, and nothing is shown twice
+
+
+def test_band_draws_median_and_deciles() -> None:
+    _, ax = canvas()
+    samples = np.arange(11.0)[:, None] * np.array([1.0, 2.0])
+    band(ax, [1, 2], samples, label="x", colour=BLUE)
+    assert_allclose(ax.lines[0].get_ydata(), [5, 10])
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert corners[:, 1].min() == 1
+    assert corners[:, 1].max() == 18
+
+
+def test_log_ticks_are_plain_numbers() -> None:
+    figure, ax = canvas()
+    ax.plot([4, 64, 1024], [0, 1, 2])
+    plain_log_ticks(ax, [4, 64, 1024])
+    figure.draw_without_rendering()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["4", "64", "1024"]
+
+
+def test_heat_map_shows_the_matrix_first_row_on_top() -> None:
+    figure, ax = canvas()
+    matrix = np.array([[1.0, -1], [0, 0.5]])
+    mesh = heat_map(ax, matrix, limit=2.0)
+    values = np.asarray(mesh.get_array())
+    assert_allclose(values.reshape(2, 2), matrix)
+    assert mesh.get_clim() == (-2, 2)
+    assert ax.yaxis_inverted()
+    figure.colorbar(mesh)
+    assert "<svg" in show(figure, alt="A matrix.").svg
+
+
+def test_neurons_are_joined_to_the_origin() -> None:
+    _, ax = canvas()
+    V = np.array([[1.0, 2], [-3, 0.5]])
+    neurons_in_plane(ax, V)
+    spokes, points = ax.lines[:2]
+    assert_allclose(points.get_xydata(), V)
+    assert_allclose(np.asarray(spokes.get_xydata())[[0, 1, 3, 4]], [[0, 0], V[0], [0, 0], V[1]])
+    assert ax.get_xlim() == pytest.approx((-3.24, 3.24))
+    _, ax = canvas()
+    neurons_in_plane(ax, V, limit=5.0)
+    assert ax.get_ylim() == (-5, 5)
+
+
+def test_a_figure_needs_a_description() -> None:
+    figure, _ = canvas()
+    for alt in ("", "  "):
+        with refuses(ValueError, "show: alt must be a sentence; got an empty one. "):
+            show(figure, alt=alt)
+    with pytest.raises(TypeError):
+        show(figure)  # type: ignore[call-arg]
+
+
+def test_importing_the_package_loads_no_heavy_ones() -> None:
+    code = (
+        "import sys, mtfl, mtfl.transfer, mtfl.claims, mtfl.population\n"
+        "heavy = {'matplotlib', 'ipywidgets', 'dask', 'sphinx', 'sklearn', 'IPython'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout.strip(), result.stderr) == ("", "")
