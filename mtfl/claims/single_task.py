@@ -15,8 +15,6 @@ import torch
 from torch import Tensor
 
 from mtfl.claims.registry import Check, Claim, Evidence
-from mtfl.contrastive import one_step_heads, representation_gradient
-from mtfl.network import TwoLayerReLU, relu_features
 from mtfl.population import pattern_moments, population_step
 from mtfl.randomness import streams
 from mtfl.tasks import all_tasks, characters, degree_one, degree_two, equivalence_classes, pattern_signs
@@ -244,25 +242,6 @@ def _share(seed: int, *, power: float = 0.5, constant: float = 2 / math.pi) -> E
     return Evidence("share, or least |f1|, over its bound", max(worst), "at most", 1 + 1e-12)
 
 
-def _ignored(seed: int, *, ignored: int = 2, gain: float = 1.0) -> Evidence:
-    """A task of the first two of three features in one exact step; a round on inputs with x_i, x_6 swapped."""
-    g = _random(seed)
-    V, tau, b = _neurons(8, 3, g)
-    f = _normal(4, generator=g)[torch.arange(8) & 3]
-    step = population_step(V, tau, b, f.outer(f))
-    errors = [step.parallel[:, ignored] - gain * step.perpendicular * V[:, ignored]]
-    order = torch.arange(6)
-    order[ignored], order[5] = 5, ignored
-    W, X1, X2 = (_normal(n, 6, generator=g) for n in (4, 30, 30))
-    ends = []
-    for w, x1, x2 in ((W, X1, X2), (W[:, order], X1[:, order], X2[:, order])):
-        Y1, Y2 = (2.0 * (x[:, :2] > 0).all(1).double()[None] - 1 for x in (x1, x2))
-        A = one_step_heads(relu_features(w, torch.zeros(4, dtype=w.dtype), x1), Y1, step_size=0.1)
-        ends.append(representation_gradient(TwoLayerReLU(w, torch.zeros(4, dtype=w.dtype), A), x2, Y2).W)
-    errors.append(ends[0][:, order] - ends[1])
-    return Evidence("largest error", max(float(e.abs().max()) for e in errors), "at most", _ROUNDING)
-
-
 def _claim(id: str, statement: str, check: Check, **mutants: Check) -> Claim:
     wrong = {name.replace("_", " "): mutant for name, mutant in mutants.items()}
     return Claim(id, statement, "this book", "04_single_task_failure", check, wrong)
@@ -285,7 +264,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         "cor-single-odd",
-        "Odd tasks have an exact step of rank one, and the parity of three has none.",
+        "The step of an odd task is exactly f1 f1^T v / (2 pi); the parity of three correlates with no neuron.",
         _odd,
         all_tasks=partial(_odd, even=1.0),
         factor_1_over_pi=partial(_odd, constant=1 / math.pi),
@@ -347,12 +326,5 @@ CLAIMS: tuple[Claim, ...] = (
         _share,
         rate_1_over_K=partial(_share, power=1.0),
         half_the_share=partial(_share, constant=1 / (2 * math.pi)),
-    ),
-    _claim(
-        "prop-single-ignored",
-        "A feature that the task ignores is learned like any irrelevant direction.",
-        _ignored,
-        feature_that_the_task_uses=partial(_ignored, ignored=0),
-        half_the_gain=partial(_ignored, gain=0.5),
     ),
 )
