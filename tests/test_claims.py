@@ -1,0 +1,199 @@
+"""The registry of claims: what passes, what fails, what the ledger says, and every claim with all its mutants."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sentences import refuses
+
+from mtfl.claims import CLAIMS, Claim, Evidence, Ledger, __main__, judge
+
+BOOK = Path(__file__).parents[1] / "book"
+SEEDS = range(20)
+STATES_NOTHING = {"proof", "definition", "algorithm", "example", "assumption", "axiom"}
+
+
+def measured(values: list[float], bound: float = 1.0, relation: str = "at most") -> Callable[[int], Evidence]:
+    return lambda seed: Evidence("the number", float(values[seed]), relation, bound)  # type: ignore[arg-type]
+
+
+def a_claim(values: list[float], mutants: dict[str, list[float]], name: str = "thm-test") -> Claim:
+    checks = {wrong: measured(numbers) for wrong, numbers in mutants.items()}
+    return Claim(name, "The number is <= 1.", "this book", "01_setup", measured(values), checks)
+
+
+GOOD = a_claim([0.5, 0.9], {"factor 3": [1.5, 2.7]})
+
+
+# Judging
+
+
+def test_evidence_at_and_beyond_its_bound() -> None:
+    for value, relation, holds, fails, margin in [
+        (0.9, "at most", True, False, 0.1),
+        (1.0, "at most", True, False, 0.0),
+        (1.1, "at most", False, True, -0.1),
+        (1.1, "at least", True, False, 0.1),
+        (0.9, "at least", False, True, -0.1),
+        (math.inf, "at most", False, True, -math.inf),
+    ]:
+        evidence = measured([value], relation=relation)(0)
+        assert (evidence.holds, evidence.fails) == (holds, fails)
+        assert evidence.margin == pytest.approx(margin)
+
+
+def test_nan_neither_holds_nor_fails() -> None:
+    evidence = measured([math.nan])(0)
+    assert not evidence.holds
+    assert not evidence.fails
+
+
+def test_a_claim_passes_when_all_seeds_hold_and_all_mutants_fail() -> None:
+    verdict = judge(GOOD, range(2))
+    assert verdict.passes
+    assert verdict.tightest.measured == 0.9
+    assert [e.measured for e in verdict.evidence] == [0.5, 0.9]
+    assert verdict.closest_mutants["factor 3"].measured == 1.5
+    assert verdict.claim is GOOD
+
+
+@pytest.mark.parametrize(
+    ("values", "mutants"),
+    [
+        ([0.5, 1.1], {"wrong": [2, 2]}),  # one seed breaks the bound
+        ([0.5, math.nan], {"wrong": [2, 2]}),  # one seed measures nothing
+        ([0.5, 0.5], {"wrong": [2, 0.9]}),  # a mutant passes on one seed
+        ([0.5, 0.5], {"wrong": [2, 2], "idle": [0.5, 0.5]}),  # one of two mutants passes
+        ([0.5, 0.5], {"wrong": [2, math.nan]}),  # a mutant measures nothing
+    ],
+)
+def test_a_claim_fails_otherwise(values: list[float], mutants: dict[str, list[float]]) -> None:
+    assert not judge(a_claim(values, mutants), range(2)).passes
+
+
+def test_the_tightest_evidence_shows_nan() -> None:
+    verdict = judge(a_claim([0.5, math.nan, 3.0], {"wrong": [2, math.nan, 1.01]}), range(3))
+    assert math.isnan(verdict.tightest.measured)
+    assert math.isnan(verdict.closest_mutants["wrong"].measured)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_claims_are_refused() -> None:
+    with refuses(ValueError, "Claim: mutants must be at least one; got none for thm-test. "):
+        a_claim([0.5], {})
+    with refuses(ValueError, "judge: seeds must be non-empty; got none. "):
+        judge(GOOD, [])
+
+
+# The ledger
+
+
+def test_ledger_as_text_and_as_a_table() -> None:
+    broken = a_claim([0.5, 1.25], {"idle <x>": [0.25, 3]}, "thm-broken")
+    ledger = Ledger([judge(GOOD, range(2)), judge(broken, range(2))])
+    assert ledger.failures == 1
+    lines = [" ".join(line.split()) for line in str(ledger).splitlines()]
+    assert lines == [
+        "pass thm-test the number: 0.9, at most 1",
+        "caught mutant factor 3: 1.5",
+        "FAIL thm-broken the number: 1.25, at most 1",
+        "passes! mutant idle <x>: 0.25",
+        "1 claims pass, 1 fail",
+    ]
+    table = ledger._repr_html_()
+    assert table.count("<tr") == 3
+    assert 'href="01_setup.html#thm-test"' in table
+    assert "The number is &lt;= 1." in table
+    assert "idle &lt;x&gt;: 0.25 (not caught)" in table
+    assert "<x>" not in table
+
+
+@pytest.mark.parametrize(
+    ("claims", "status", "last"),
+    [
+        ([GOOD], 0, "1 claims pass, 0 fail"),
+        ([GOOD, a_claim([0.5, 1.1], {"wrong": [2, 2]})], 1, "1 claims pass, 1 fail"),
+        ([a_claim([0.5, 0.5], {"idle": [0.5, 2]}), GOOD], 1, "1 claims pass, 1 fail"),
+    ],
+    ids=["good", "broken claim", "passing mutant"],
+)
+def test_command_exits_by_the_verdicts(
+    claims: list[Claim], status: int, last: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(__main__, "CLAIMS", tuple(claims))
+    assert __main__.main(["--seeds", "2"]) == status
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_command_runs_as_a_module() -> None:
+    broken = (
+        "import runpy, sys, mtfl.claims as c\n"
+        "bad = lambda seed: c.Evidence('it', 2.0, 'at most', 1.0)\n"
+        "c.CLAIMS = (c.Claim('thm-x', 'It.', 'this book', '01_setup', bad, {'wrong': bad}),)\n"
+        "sys.argv = ['claims', '--seeds', '1']\n"
+        "runpy.run_module('mtfl.claims', run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "FAIL  thm-x" in result.stdout
+    assert "0 claims pass, 1 fail" in result.stdout
+
+
+# The claims of the book
+
+
+def test_ids_are_unique_and_sources_fit() -> None:
+    ids = [claim.id for claim in CLAIMS]
+    assert len(ids) == len(set(ids))
+    for claim in CLAIMS:
+        assert claim.source == ("paper" if re.fullmatch(r"C\d", claim.id) else "this book")
+        assert claim.statement.endswith(".")
+        assert claim.statement[0].isupper() or not claim.statement[0].isalpha()
+
+
+def statements() -> dict[str, list[str]]:
+    """Labels of the numbered statements of each notebook; a statement without a label counts as an empty one."""
+    found: dict[str, list[str]] = {}
+    opening = re.compile(r"^(`{3,}|:{3,})\{prf:(\w+)\}[^\n]*\n((?::[^\n]*\n)*)", flags=re.MULTILINE)
+    for path in sorted(BOOK.glob("*.ipynb")):
+        for cell in json.loads(path.read_text())["cells"]:
+            if cell["cell_type"] == "markdown":
+                for _, kind, options in opening.findall("".join(cell["source"]) + "\n"):
+                    if kind not in STATES_NOTHING:
+                        label = re.search(r"^:label: (\S+)", options, flags=re.MULTILINE)
+                        found.setdefault(path.stem, []).append(label.group(1) if label else "")
+    return found
+
+
+def test_labels_of_the_book_and_ids_of_claims_are_the_same_set() -> None:
+    labels = {label for chapter in statements().values() for label in chapter}
+    ids = {claim.id for claim in CLAIMS}
+    paper = {f"C{number}" for number in range(1, 8)}
+    assert sorted((labels | paper) - ids) == [], "stated in the book but not checked"
+    assert sorted(ids - (labels | paper)) == [], "checked but not stated in the book"
+
+
+def test_claims_point_to_the_chapter_that_states_them() -> None:
+    stated = statements()
+    for claim in CLAIMS:
+        if claim.source == "this book":
+            assert claim.id in stated.get(claim.chapter, []), f"{claim.id} is not stated in {claim.chapter}"
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_claim_holds_and_its_mutants_fail(claim: Claim) -> None:
+    verdict = judge(claim, SEEDS)
+    print(Ledger([verdict]))
+    assert [seed for seed, e in zip(SEEDS, verdict.evidence, strict=True) if not e.holds] == []
+    for name, runs in verdict.mutants.items():
+        passing = [(seed, e.measured) for seed, e in zip(SEEDS, runs, strict=True) if not e.fails]
+        assert passing == [], f"mutant {name} is not caught"
+    assert verdict.passes
+    assert claim.check(0) == verdict.evidence[0]
