@@ -99,10 +99,14 @@ def all_tasks(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu"
         ValueError: if r < 1, or r > 4 (r = 5 has more than four billion tasks).
         TypeError: if r is no integer.
     """
-    _checks.integer("all_tasks", "r", r, least=1)
-    _checks.floating("all_tasks", dtype)
-    _checks.require(r <= 4, "all_tasks", "r", "at most 4", r, "Sample tasks with sample_tasks instead.")
+    _check_few("all_tasks", r, dtype)
     return pattern_signs(2**r, dtype=dtype, device=device)
+
+
+def _check_few(where: str, r: int, dtype: torch.dtype) -> None:
+    _checks.integer(where, "r", r, least=1)
+    _checks.require(r <= 4, where, "r", "at most 4", r, "Sample tasks with sample_tasks instead.")
+    _checks.floating(where, dtype)
 
 
 class TaskClasses(NamedTuple):
@@ -132,6 +136,7 @@ def equivalence_classes(r: int, *, dtype: torch.dtype = torch.float64) -> TaskCl
 
     Checked against Burnside's count of the orbits, and by applying symmetries to tasks.
     """
+    _check_few("equivalence_classes", r, dtype)
     F = all_tasks(r, dtype=dtype)
     N, K = F.shape
     half = (K + 1) // 2  # a task's number in two halves of its bits, so that a symmetry is two small look-ups

@@ -138,6 +138,39 @@ def threshold_agreement(z: tuple[int, ...], other: tuple[int, ...]) -> float:
     return float(quad_vec(integrand, 0, 12, epsabs=1e-12, epsrel=1e-12)[0])
 
 
+def orbit(f: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """All functions made from f by permuting its inputs, flipping their signs, and flipping the output."""
+    r = len(f).bit_length() - 1
+    Z = all_patterns(r)
+    value = dict(zip(Z, f, strict=True))
+    members = set()
+    for order in itertools.permutations(range(r)):
+        for flips in itertools.product((-1, 1), repeat=r):
+            image = tuple(value[tuple(flips[i] * z[order[i]] for i in range(r))] for z in Z)
+            members |= {image, tuple(-y for y in image)}
+    return members
+
+
+def count_orbits(r: int) -> int:
+    """How many orbits there are, by Burnside's lemma: the mean number of functions that a symmetry leaves alone."""
+    fixed, symmetries = 0, 0
+    for order in itertools.permutations(range(r)):
+        for flips in range(2**r):
+            image = [sum((k >> i & 1) << j for i, j in enumerate(order)) ^ flips for k in range(2**r)]
+            lengths, seen = [], set()
+            for k in range(2**r):
+                length = 0
+                while k not in seen:
+                    seen.add(k)
+                    k, length = image[k], length + 1
+                lengths += [length] if length else []
+            fixed += 2 ** len(lengths)  # with the output kept: constant on each cycle
+            fixed += 2 ** len(lengths) * all(n % 2 == 0 for n in lengths)  # flipped: it must alternate
+            symmetries += 2
+    assert fixed % symmetries == 0
+    return fixed // symmetries
+
+
 # Moments of relu(s) given a pattern, by adaptive quadrature over the absolute features
 
 

@@ -15,7 +15,9 @@ from oracles import (
     agrees,
     all_patterns,
     balanced_kernel,
+    count_orbits,
     junta_kernel,
+    orbit,
     parity_kernel,
     subsets,
     threshold_agreement,
@@ -26,7 +28,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from mtfl import all_tasks, limit_kernel, sample_tasks, streams, task_kernel, walsh_coefficients
-from mtfl.tasks import LAWS, characters, degree_one, degree_two, pattern_signs
+from mtfl.tasks import LAWS, characters, degree_one, degree_two, equivalence_classes, pattern_signs
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -93,6 +95,28 @@ def test_all_tasks_are_numbered_by_their_bits() -> None:
             assert F[k].tolist() == [1 if k >> j & 1 else -1 for j in range(2**r)]
     assert all_tasks(2)[6].tolist() == [-1, 1, 1, -1]  # plus where exactly one coordinate is: minus the parity
     assert all_tasks(4, dtype=torch.float32).shape == (65536, 16)
+
+
+@pytest.mark.parametrize("r", [1, 2, 3])
+def test_classes_are_the_orbits_of_the_symmetries(r: int) -> None:
+    classes = equivalence_classes(r)
+    tasks = [tuple(int(y) for y in row) for row in all_tasks(r).tolist()]
+    number = {f: k for k, f in enumerate(tasks)}
+    assert bool((classes.labels.bincount() == classes.sizes).all())
+    previous = -1
+    for c, row in enumerate(classes.representatives.tolist()):
+        members = {number[f] for f in orbit(tuple(int(y) for y in row))}
+        assert members == set((classes.labels == c).nonzero().flatten().tolist())
+        assert previous < min(members) == number[tuple(int(y) for y in row)]
+        previous = min(members)
+
+
+@pytest.mark.parametrize(("r", "count"), [(1, 2), (2, 4), (3, 14), (4, 222)])
+def test_number_of_classes(r: int, count: int) -> None:
+    classes = equivalence_classes(r, dtype=torch.float32)
+    assert len(classes.sizes) == len(classes.representatives) == count == count_orbits(r)
+    assert int(classes.sizes.sum()) == len(classes.labels) == 2 ** (2**r)
+    assert classes.representatives.dtype == torch.float32
 
 
 def test_all_tasks_have_the_uniform_kernel() -> None:
@@ -209,7 +233,7 @@ def test_bad_draws_are_refused() -> None:
 
 @pytest.mark.usefixtures("unchecked")
 def test_bad_numbers_of_features_are_refused() -> None:
-    for function in (pattern_signs, all_tasks, limit_kernel, characters):
+    for function in (pattern_signs, all_tasks, limit_kernel, characters, equivalence_classes):
         with refuses(ValueError, f"{function.__name__}: r must be at least 1; got 0. "):
             function(0)
         with refuses(TypeError, f"{function.__name__}: r must be an integer; got float 2.0. "):
@@ -218,8 +242,9 @@ def test_bad_numbers_of_features_are_refused() -> None:
             TypeError, f"{function.__name__}: dtype must be torch.float32 or torch.float64; got torch.int32. "
         ):
             function(2, dtype=torch.int32)
-    with refuses(ValueError, "all_tasks: r must be at most 4; got 5. "):
-        all_tasks(5)
+    for few in (all_tasks, equivalence_classes):
+        with refuses(ValueError, f"{few.__name__}: r must be at most 4; got 5. "):
+            few(5)
     with refuses(ValueError, "limit_kernel: law must be one of "):
         limit_kernel(2, "gaussian")
 
