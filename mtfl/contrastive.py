@@ -126,7 +126,7 @@ def whitened_contrastive_loss(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], 
     return 1 - (Y * (heads @ H.T)).sum() / Y.numel()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Anchors:
     """The side of the pseudo-contrastive loss that stands still: the features of the heads' batch, summed by pattern.
 

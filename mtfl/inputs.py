@@ -16,7 +16,7 @@ from torch import Tensor
 from mtfl import _checks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Inputs:
     """What both laws share: a subspace and the reading of patterns."""
 
@@ -55,7 +55,7 @@ class _Inputs:
         return ((X @ self.M >= 0) * bits).sum(-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianInputs(_Inputs):
     """x ~ N(0, I_d), with any r-dimensional subspace.
 
@@ -90,7 +90,7 @@ class GaussianInputs(_Inputs):
         return torch.randn(n, self.d, generator=generator, dtype=self.M.dtype).to(self.M.device)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HypercubeInputs(_Inputs):
     """x uniform on {-1, 1}^d; the subspace is spanned by r coordinate axes.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from mtfl import _checks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TwoLayerReLU:
     """g_t(x) = a_t . relu(W x + b): m shared neurons, T heads.
 

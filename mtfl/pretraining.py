@@ -68,7 +68,7 @@ class PretrainSettings:
         _checks.require(is_bool, where, "train_biases", "True or False", got, "Pass one of the two.", TypeError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """What was measured along the way.
 
@@ -85,7 +85,7 @@ class History:
     conditioning: Float[Tensor, " rounds_and_one"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pretrained:
     """The trained network and its history."""
 

@@ -37,7 +37,7 @@ REPRESENTATIONS = ("pretrained", "single task", "random features", "oracle subsp
 _TEST_BLOCK = 8192
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrozenFeatures:
     """A frozen first layer, x -> relu(W x + b), or x -> W x where ``linear``.
 
@@ -247,7 +247,7 @@ def _linear_step(
     return W @ correlations[0].T @ correlations[1] / F.shape[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LearningCurves:
     """Test accuracies of every representation along one axis.
 

@@ -10,7 +10,8 @@ from oracles import agrees
 from sentences import refuses
 from torch.testing import assert_close
 
-from mtfl import TwoLayerReLU, streams
+from mtfl import GaussianInputs, HypercubeInputs, TwoLayerReLU, streams
+from mtfl.transfer import FrozenFeatures
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -124,3 +125,17 @@ def test_bad_inputs_are_refused() -> None:
         network(normal(5, 3) * math.nan)
     with refuses(TypeError, where + "of the dtype and device of W (torch.float64, cpu); got torch.float32, cpu. "):
         network(normal(5, 3).float())
+
+
+def test_objects_that_hold_tensors_compare_by_identity() -> None:
+    one, two = (TwoLayerReLU.random(4, 3, tasks=2, generator=generator()) for _ in range(2))
+    inputs = [
+        GaussianInputs.random(3, 1, generator=generator()),
+        HypercubeInputs.axes(3, 1),
+        HypercubeInputs.axes(3, 1),
+    ]
+    features = [FrozenFeatures.of(normal(4, 3), generator=generator()) for _ in range(2)]
+    objects = [one, two, *inputs, *features]
+    assert len({*objects}) == len(objects)
+    assert one == one
+    assert one != two
