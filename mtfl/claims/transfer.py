@@ -2,6 +2,267 @@
 
 from __future__ import annotations
 
-from mtfl.claims.registry import Claim
+import math
+from functools import partial
 
-CLAIMS: tuple[Claim, ...] = ()
+import numpy as np
+import torch
+from scipy.special import erf, wofz
+
+from mtfl.claims.registry import Claim, Evidence
+from mtfl.contrastive import margin_loss
+from mtfl.inputs import GaussianInputs
+from mtfl.population import leading_order_step, pattern_moments, population_step
+from mtfl.randomness import streams
+from mtfl.tasks import characters, limit_kernel, pattern_signs, sample_tasks
+from mtfl.transfer import FrozenFeatures
+
+_LINEAR_CEILING = 3 / math.pi * math.asin(3**-0.5)
+_DIAGONAL = np.full(3, 3**-0.5)
+_POINTS = 200_000
+
+
+def _gaussian(seed: int, name: str, *shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=streams(seed, name)[name], dtype=torch.float64)
+
+
+def _risk_bound(seed: int, *, factor: float = 1.0) -> Evidence:
+    phi, draws = _gaussian(seed, "features", 400, 6), _gaussian(seed, "labels", 400)
+    y = torch.sign(draws + phi[:, 0])
+    correlation, gaps = (y.unsqueeze(1) * phi).mean(0), []
+    for size in torch.logspace(-2, 1, 12, dtype=torch.float64):
+        for direction in (correlation, _gaussian(seed, "head", 6)):
+            a, c = size * direction / direction.norm(), 0.1 * size
+            bound = factor * (a @ correlation + c * y.mean())
+            for loss in ("logistic", "hinge"):
+                gaps.append(float(margin_loss(y * (phi @ a + c), loss=loss).mean() - margin_loss(bound, loss=loss)))
+    return Evidence("least excess of the risk over l(a . rho + c E[y])", min(gaps), "at least", -1e-12)
+
+
+def _bias_free(seed: int, *, bias: float = 0.0, last: int = 7) -> Evidence:
+    V, tau = _gaussian(seed, "v", 64, 3), 0.2 + _gaussian(seed, "tau", 64).abs()
+    mean = pattern_moments(V, tau, torch.full_like(tau, bias)).mean
+    largest = float((mean @ characters(3)[last]).abs().max() / 8)
+    return Evidence("largest |E[f relu(w . x)]| of 64 neurons", largest, "at most", 1e-12)
+
+
+def _signed_halfspace(u: np.ndarray) -> float:
+    """E[z1 z2 z3 sgn(u . h)] by quadrature: the third coordinate in closed form, the other two on a grid."""
+    nodes, weights = np.polynomial.legendre.leggauss(120)
+    h, weights = 4.5 * (nodes + 1), 4.5 * weights
+    weights = weights * np.exp(-(h**2) / 2) * math.sqrt(2 / math.pi)
+    outer, total = np.meshgrid(h, h, indexing="ij"), 0.0
+    for z1, z2 in ((1, 1), (1, -1)):  # flipping both signs repeats the value
+        s = (z1 * u[0] * outer[0] + z2 * u[1] * outer[1]) / abs(u[2])
+        total += z1 * z2 * float(weights @ _third_coordinate(s) @ weights) / 2
+    return float(np.sign(u[2])) * total
+
+
+def _third_coordinate(s: np.ndarray) -> np.ndarray:
+    """E[sgn(h) sgn(s + h)] for a standard normal h, less its part that is even in s: the odd part is zero."""
+    return 1 - erf(np.abs(s) / math.sqrt(2))
+
+
+def _random_directions(seed: int, count: int) -> np.ndarray:
+    u = _gaussian(seed, "direction", count, 3).numpy()
+    u = np.sign(u) * (np.abs(u) + 0.2)
+    return u / np.linalg.norm(u, axis=1, keepdims=True)
+
+
+def _halfspace(seed: int, *, factor: float = 2.0, flip: bool = True) -> Evidence:
+    errors = []
+    for u in _random_directions(seed, 4):
+        formula = 1 - factor / math.pi * np.arcsin(np.abs(u)).sum()
+        formula *= np.sign(u).prod() if flip else -np.sign(u).prod()
+        errors.append(abs(formula - _signed_halfspace(u)))
+    return Evidence("largest error of the closed form against quadrature", max(errors), "at most", 1e-3)
+
+
+def _bias_free_ceiling(seed: int, *, biases: bool = False, ceiling: float = 0.5 + _LINEAR_CEILING / 2) -> Evidence:
+    half = _gaussian(seed, "points", 20_000, 3)
+    h = torch.cat([half, -half])
+    f, line = torch.sign(h).prod(1), -h.sum(1)
+    U = _gaussian(seed, "neurons", 60, 3)
+    H = torch.relu(h @ torch.cat([U, -U]).T + (2 * _gaussian(seed, "b", 120) if biases else 0.0))
+    target = f if biases else line + 4 * line.abs() * (f * line < 0)
+    H = torch.cat([H, torch.ones_like(H[:, :1])], 1)
+    gram = H.T @ H + 1e-6 * len(H) * torch.eye(H.shape[1], dtype=H.dtype)
+    accuracy = float((f * (H @ torch.linalg.solve(gram, H.T @ target)) > 0).double().mean())
+    bound = ceiling + 5 * 0.5 / math.sqrt(len(half))
+    return Evidence("accuracy on parity of three of the best bias-free head found", accuracy, "at most", bound)
+
+
+def _signed_density(levels: np.ndarray) -> np.ndarray:
+    """E[z1 z2 z3 | L = l] times the density of L = (h1 + h2 + h3) / sqrt(3), as a Fourier integral."""
+    omega = (np.arange(8000) + 0.5) * 0.01
+    product = np.imag(wofz(omega / math.sqrt(6))) ** 3
+    return -0.01 / math.pi * np.sin(np.outer(levels, omega)) @ product
+
+
+def _one_direction(seed: int, *, lose: bool = False, halfspace: bool = False) -> Evidence:
+    levels = np.linspace(-6, 6, 601)
+    density = _signed_density(levels)
+    ceiling = _LINEAR_CEILING if halfspace else 0.5 + 0.5 * float(np.abs(density).sum() * 0.02)
+    h = _gaussian(seed, "points", _POINTS, 3).numpy()
+    u = np.array([1.0, 1.0, 0.0]) / math.sqrt(2) if lose else _DIAGONAL
+    rule = np.sign(np.interp(h @ u, levels, density))
+    accuracy = float((rule * np.sign(h).prod(1) > 0).mean())
+    error = abs(accuracy - ceiling)
+    return Evidence("|accuracy of the best rule on one direction - ceiling|", error, "at most", 2.5 / _POINTS**0.5)
+
+
+def _dimension_free(seed: int, *, law: str = "balanced", learned: bool = True) -> Evidence:
+    m, r, n = 32, 3, 50
+    F = sample_tasks(5, r, law=law, generator=streams(seed, "tasks")["tasks"])
+    G, h = _gaussian(seed, "G", m, r), _gaussian(seed, "h", n, r)
+    features = []
+    for d in (8, 200):
+        M = GaussianInputs.random(d, r, generator=streams(seed, f"M{d}")[f"M{d}"]).M
+        outside = torch.eye(d, dtype=M.dtype) - M @ M.T
+        W = (G @ M.T + _gaussian(seed, f"W{d}", m, d) @ outside) / math.sqrt(d)
+        X = h @ M.T + _gaussian(seed, f"X{d}", n, d) @ outside
+        step = leading_order_step(W @ M, (W @ outside).norm(dim=1), F)
+        W = step.parallel @ M.T + step.perpendicular.unsqueeze(1) * (W @ outside) if learned else W
+        features.append(FrozenFeatures.of(W, generator=streams(seed, "biases")["biases"])(X))
+    gap = float((features[0] - features[1]).abs().max())
+    return Evidence("largest difference of the features, d = 8 against d = 200", gap, "at most", 1e-10)
+
+
+def _remainder(seed: int, *, law: str = "balanced", factor: float = 1.0) -> Evidence:
+    epsilon, direction = 0.05, _gaussian(seed, "direction", 32, 3)
+    direction = direction / direction.norm(dim=1, keepdim=True)
+    V, tau = epsilon * direction, torch.ones(32, dtype=torch.float64)
+    step = population_step(V, tau, torch.zeros_like(tau), limit_kernel(3, law))
+    square = V**2
+    pairs = (square.sum(1) ** 2 - (square**2).sum(1)) / 2
+    outside = -factor * 2 / (math.pi**3 * 7) * pairs
+    parallel = V / (2 * math.pi * 7)
+    errors = (step.perpendicular - outside).abs().max() / outside.abs().max()
+    errors = max(float(errors), float((step.parallel - parallel).norm() / parallel.norm()))
+    return Evidence("relative error of the first terms at |v|/tau = 0.05", errors, "at most", 10 * epsilon**2)
+
+
+def _random_features(seed: int, *, constant: float = 1.0, power: int = 1) -> Evidence:
+    d, r = 64, 3
+    W = _gaussian(seed, "W", 128, d) / math.sqrt(d)
+    V, tau = W[:, :r], W[:, r:].norm(dim=1)
+    bias = tau * torch.sign(_gaussian(seed, "b", 128))  # where the third derivative is largest
+    exact = (pattern_moments(V, tau, bias).mean @ characters(r)[-1] / 2**r).abs()
+    largest = math.exp(-0.5) / math.sqrt(2 * math.pi)
+    bound = constant * (2 / math.pi) ** 1.5 * largest * V.abs().prod(1) ** power / tau**2
+    return Evidence(
+        "largest ratio of |E[f relu(w . x + b)]| to its bound", float((exact / bound).max()), "at most", 1.0
+    )
+
+
+def _linear_blind(seed: int, *, task: str = "parity", relu: bool = False) -> Evidence:
+    Z = pattern_signs(3)
+    h = (_gaussian(seed, "points", 200, 3).abs().unsqueeze(1) * Z).reshape(-1, 3)  # every point with all its signs
+    f = torch.sign(h).prod(1) if task == "parity" else torch.sign(torch.sign(h).sum(1))
+    phi = torch.relu(h @ _gaussian(seed, "u", 3, 3) + 0.5) if relu else h @ _gaussian(seed, "u", 3, 3)
+    phi = torch.cat([phi, torch.ones_like(f).unsqueeze(1)], 1)
+    a = torch.zeros(4, dtype=torch.float64)
+    for _ in range(4):  # Newton's method on the logistic risk
+        p = torch.sigmoid(-f * (phi @ a))
+        hessian = (phi * (p * (1 - p)).unsqueeze(1)).T @ phi / len(f) + 1e-9 * torch.eye(4, dtype=torch.float64)
+        a = a + torch.linalg.solve(hessian, (p * f) @ phi / len(f))
+    return Evidence("norm of the head that minimises the logistic risk", float(a.norm()), "at most", 1e-8)
+
+
+def _best_linear(seed: int, *, ceiling: float = _LINEAR_CEILING, majority: bool = False) -> Evidence:
+    directions = [_DIAGONAL, *_random_directions(seed, 3)]
+    h = _gaussian(seed, "points", _POINTS, 3).numpy()
+    f = np.sign(np.sign(h).sum(1)) if majority else np.sign(h).prod(1)
+    best = max(0.5 + 0.5 * abs(float((f * np.sign(h @ u)).mean())) for u in directions)
+    bound = ceiling + 2.5 / _POINTS**0.5
+    return Evidence("best accuracy of four linear heads, the diagonal among them", best, "at most", bound)
+
+
+_claim = partial(Claim, source="this book", chapter="05_transfer")
+
+CLAIMS: tuple[Claim, ...] = (
+    _claim(
+        id="thm-risk-correlation",
+        statement="A head's risk is at least l(a . rho + c E[y]), rho = E[y phi], for every convex margin loss.",
+        check=_risk_bound,
+        mutants={"half the correlation": partial(_risk_bound, factor=0.5)},
+    ),
+    _claim(
+        id="cor-bias-free-parity",
+        statement="ReLU features without biases, of any weights, are uncorrelated with the parity of three signs.",
+        check=_bias_free,
+        mutants={
+            "with biases of one half": partial(_bias_free, bias=0.5),
+            "parity of two signs": partial(_bias_free, last=6),
+        },
+    ),
+    _claim(
+        id="lem-halfspace-parity",
+        statement="E[z1 z2 z3 sgn(u . h)] = sgn(u1 u2 u3) (1 - (2/pi) sum_i arcsin |u_i|) for unit vectors u.",
+        check=_halfspace,
+        mutants={"1/pi for 2/pi": partial(_halfspace, factor=1.0), "opposite sign": partial(_halfspace, flip=False)},
+    ),
+    _claim(
+        id="prop-bias-free-ceiling",
+        statement="Without biases no head on ReLU features of the subspace exceeds 1/2 + (3/2pi) arcsin(1/sqrt 3).",
+        check=_bias_free_ceiling,
+        mutants={
+            "with biases": partial(_bias_free_ceiling, biases=True),
+            "the linear head's ceiling": partial(_bias_free_ceiling, ceiling=_LINEAR_CEILING),
+        },
+    ),
+    _claim(
+        id="prop-one-direction",
+        statement="The best rule that sees one direction u of three has accuracy 1/2 + E|E[f | u . h]|/2 on parity.",
+        check=_one_direction,
+        mutants={
+            "a direction with a zero coordinate": partial(_one_direction, lose=True),
+            "the best half-space": partial(_one_direction, halfspace=True),
+        },
+    ),
+    _claim(
+        id="thm-dimension-free",
+        statement="To leading order, rescaled features learned from balanced tasks have a law that is free of d.",
+        check=_dimension_free,
+        mutants={
+            "unbalanced tasks": partial(_dimension_free, law="uniform"),
+            "random features": partial(_dimension_free, learned=False),
+        },
+    ),
+    _claim(
+        id="prop-population-remainder",
+        statement="The exact step of balanced tasks differs by (|v|/tau)^2 inside, and (|v|/tau)^4 outside.",
+        check=_remainder,
+        mutants={
+            "twice the outer term": partial(_remainder, factor=2.0),
+            "uniform tasks": partial(_remainder, law="uniform"),
+        },
+    ),
+    _claim(
+        id="prop-random-feature-correlation",
+        statement="|E[f relu(w . x + b)]| <= (2/pi)^(r/2) S_r prod |v_i| / tau^(r-1) for the parity of r signs.",
+        check=_random_features,
+        mutants={
+            "half the constant": partial(_random_features, constant=0.5),
+            "the square of the product": partial(_random_features, power=2),
+        },
+    ),
+    _claim(
+        id="cor-linear-layer-blind",
+        statement="On linear features the zero head minimises the risk of parity: a convex loss learns nothing.",
+        check=_linear_blind,
+        mutants={
+            "majority": partial(_linear_blind, task="majority"),
+            "ReLU features with biases": partial(_linear_blind, relu=True),
+        },
+    ),
+    _claim(
+        id="prop-best-linear-head",
+        statement="A half-space through the origin has accuracy at most (3/pi) arcsin(1/sqrt 3) on parity of three.",
+        check=_best_linear,
+        mutants={
+            "chance is the best": partial(_best_linear, ceiling=0.5),
+            "majority": partial(_best_linear, majority=True),
+        },
+    ),
+)
