@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sentences import refuses
 
@@ -21,7 +22,7 @@ STATES_NOTHING = {"proof", "definition", "algorithm", "example", "assumption", "
 
 
 def measured(values: list[float], bound: float = 1.0, relation: str = "at most") -> Callable[[int], Evidence]:
-    return lambda seed: Evidence("the number", float(values[seed]), relation, bound)  # type: ignore[arg-type]
+    return lambda seed: Evidence("the number", values[seed], relation, bound)  # type: ignore[arg-type]
 
 
 def a_claim(values: list[float], mutants: dict[str, list[float]], name: str = "thm-test") -> Claim:
@@ -47,6 +48,12 @@ def test_evidence_at_and_beyond_its_bound() -> None:
         evidence = measured([value], relation=relation)(0)
         assert (evidence.holds, evidence.fails) == (holds, fails)
         assert evidence.margin == pytest.approx(margin)
+
+
+def test_evidence_holds_floats() -> None:
+    evidence = Evidence("a count", np.float64(1), "at most", 2)
+    assert [type(x) for x in (evidence.measured, evidence.bound, evidence.margin)] == [float, float, float]
+    assert evidence.holds is True
 
 
 def test_nan_neither_holds_nor_fails() -> None:

@@ -22,9 +22,13 @@ class Evidence:
     """
 
     what: str
-    measured: float
+    measured: int | float
     relation: Literal["at most", "at least"]
-    bound: float
+    bound: int | float
+
+    def __post_init__(self) -> None:
+        for name in ("measured", "bound"):  # integers and NumPy's numbers become floats
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def margin(self) -> float:

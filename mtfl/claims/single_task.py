@@ -38,7 +38,7 @@ def _neurons(m: int, r: int, generator: torch.Generator, *, size: float = 0.5) -
     return size * _normal(m, r, generator=generator), tau, torch.zeros(m, dtype=torch.float64)
 
 
-def _design(seed: int, d: float) -> tuple[Tensor, Tensor, Tensor]:
+def _design(seed: int, d: int) -> tuple[Tensor, Tensor, Tensor]:
     """The 12 corners of a random icosahedron at two radii: moments of N(0, I_3 / d) up to degree 5; tau = 1."""
     golden = (1 + math.sqrt(5)) / 2
     corners = [np.roll((0, a, b * golden), k) for a, b in product((-1, 1), repeat=2) for k in range(3)]
