@@ -233,7 +233,7 @@ CLAIMS: tuple[Claim, ...] = (
            _initial_split, r_forgotten=partial(_initial_split, inside=1),
            tau_squared_of_mean_1=partial(_initial_split, outside=32)),
     _claim("prop-both-needed",
-           "Every direction of the subspace holds at least e k^2 / r of the weights' energy (e energy, k conditioning).",
+           "Every direction of the subspace holds at least e k^2 / r of the weights' energy e (k: conditioning).",
            _both_needed, conditioning_alone=partial(_both_needed, use_energy=False),
            energy_alone=partial(_both_needed, use_conditioning=False)),
     _claim("prop-random-energy",
@@ -242,6 +242,7 @@ CLAIMS: tuple[Claim, ...] = (
            variance_of_a_single_neuron=partial(_random_energy, neurons=1)),
     _claim("prop-angles",
            "The energy of r orthonormal rows is the mean squared cosine of their principal angles with span(M).",
-           _angles, cosines_not_squared=partial(_angles, power=1), sines_in_place_of_cosines=partial(_angles, sines=True)),
+           _angles, cosines_not_squared=partial(_angles, power=1),
+           sines_in_place_of_cosines=partial(_angles, sines=True)),
 )
 # fmt: on
