@@ -7,6 +7,7 @@ from mtfl.network import TwoLayerReLU
 from mtfl.pretraining import PretrainSettings, pretrain
 from mtfl.randomness import streams
 from mtfl.tasks import all_tasks, limit_kernel, sample_tasks, task_kernel, walsh_coefficients
+from mtfl.transfer import learning_curves, transfer_accuracy
 
 __all__ = [
     "GaussianInputs",
@@ -16,6 +17,7 @@ __all__ = [
     "all_tasks",
     "conditioning",
     "energy_ratio",
+    "learning_curves",
     "limit_kernel",
     "one_step_heads",
     "pretrain",
@@ -26,5 +28,6 @@ __all__ = [
     "sample_tasks",
     "streams",
     "task_kernel",
+    "transfer_accuracy",
     "walsh_coefficients",
 ]
