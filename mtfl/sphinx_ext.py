@@ -37,8 +37,9 @@ MATHJAX = (
     "sre/mathmaps/en.json",
 )
 
-# Markup of myst-nb, docutils and sphinx-proof that is wrong for screen readers or as HTML, and its mend.
+# Markup of Sphinx, myst-nb, docutils and sphinx-proof that is wrong for screen readers or as HTML, and its mend.
 MENDS = (
+    ('<th class="head"><p></p></th>', "<td></td>"),  # the empty corner of a table
     ('<summary aria-label="Toggle hidden content">', "<summary>"),
     ('<div role="list" class="citation-list">', '<div class="citation-list">'),
     (' role="doc-biblioentry"', ""),
@@ -112,11 +113,18 @@ class WidgetFallback:
         return [*shown, nodes.container("", nodes.paragraph("", NEEDS_KERNEL), classes=["mtfl-needs-kernel"])]
 
 
+# A signature of several lines: a list of definitions without terms, inside a term.
+SIGNATURE = re.compile(r"<dl>\n((?:<dd><em class=\"sig-param\">.*</dd>\n)+)</dl>\n")
+
+
 def mend(body: str) -> str:
     """Apply the mends to a page's body."""
     for old, new in MENDS:
         body = body.replace(old, new)
-    return body
+    return SIGNATURE.sub(
+        lambda found: found[1].replace("<dd>", '<span class="mtfl-parameter">').replace("</dd>", "</span>"),
+        body,
+    )
 
 
 def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:

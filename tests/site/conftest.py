@@ -5,31 +5,16 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from check_links import pages_of
+from opened import PAGES, QUIET, SITE, Opened, find_browser
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route
-
-SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "html"))
-PAGES = [path.relative_to(SITE).as_posix() for path in pages_of(SITE)]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+    from playwright.sync_api import Browser
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,11 +29,6 @@ def site() -> Path:
     if not PAGES:
         pytest.fail(f"there is no site in {SITE}: run 'make book' first")
     return SITE
-
-
-def find_browser() -> str | None:
-    """The Chromium to use: MTFL_BROWSER, or the first one found."""
-    return os.environ.get("MTFL_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="session")
@@ -86,44 +66,13 @@ def served(site: Path) -> Iterator[str]:
     server = serve(site)
     yield f"http://127.0.0.1:{server.server_address[1]}/"
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(params=["http", "file"])
 def address(request: pytest.FixtureRequest, site: Path) -> str:
     """The site's address: served, and opened as files."""
     return request.getfixturevalue("served") if request.param == "http" else site.resolve().as_uri() + "/"
-
-
-@dataclass
-class Opened:
-    """A page in a window, and what it did that it must not: requests that leave its site, and errors."""
-
-    page: Page
-    away: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def watch(self, home: str) -> None:
-        """Stop and note each request that does not stay at home; note each error."""
-
-        def guard(route: Route) -> None:
-            if route.request.url.startswith((home, "data:", "blob:")):
-                route.continue_()
-            else:
-                self.away.append(route.request.url)
-                route.abort()
-
-        def note_answer(answer: Response) -> None:
-            if answer.status >= 400:
-                self.errors.append(f"{answer.status} {answer.url}")
-
-        def note_message(message: ConsoleMessage) -> None:
-            if message.type == "error":
-                self.errors.append(message.text)
-
-        self.page.route("**/*", guard)
-        self.page.on("response", note_answer)
-        self.page.on("console", note_message)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
 
 @pytest.fixture

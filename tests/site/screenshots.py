@@ -9,7 +9,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from conftest import PAGES, QUIET, SITE, find_browser
+from opened import PAGES, QUIET, SITE, find_browser
 from playwright.sync_api import sync_playwright
 
 WIDTHS = (1280, 360)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import check_links
 import pytest
-from conftest import Opened
+from opened import Opened
 
 RAW_TEX = re.compile(r"\\begin\{|\\\(|\\\[|\$\$")
 PAGE = '<html lang="en"><head><title>t</title></head><body>{}</body></html>'
@@ -58,6 +58,12 @@ def test_page_is_quiet(open_page: Callable[..., Opened], address: str, name: str
     assert opened.away == []
     assert opened.errors == []
     assert shown_wrong(opened) == []
+
+
+def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], address: str) -> None:
+    page = open_page(address, "intro.html").page
+    page.goto(address + "index.html", wait_until="commit")
+    page.wait_for_url("**/intro.html")
 
 
 def test_no_control_is_dead(open_page: Callable[..., Opened], served: str, name: str) -> None:

@@ -35,6 +35,12 @@ def test_first_picture_may_be_missing() -> None:
     assert sphinx_ext.first_picture({"box": widget("gone")}, "box") is None
 
 
+def test_mend_makes_lines_of_a_long_signature() -> None:
+    dd = '<dd><em class="sig-param">n</em>,</dd>\n'
+    line = '<span class="mtfl-parameter"><em class="sig-param">n</em>,</span>\n'
+    assert sphinx_ext.mend(f"f(\n<dl>\n{dd}{dd}</dl>\n)") == f"f(\n{line}{line})"
+
+
 def test_mend_changes_only_what_is_wrong() -> None:
     assert sphinx_ext.mend('<summary aria-label="Toggle hidden content">x</summary>') == "<summary>x</summary>"
     assert sphinx_ext.mend("<p>x</p>") == "<p>x</p>"

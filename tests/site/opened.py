@@ -1,0 +1,65 @@
+"""Where the built site and the browser are, and what is watched while a page is open."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from check_links import pages_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage, Page, Response, Route
+
+SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "html"))
+# index.html only leads to the first page.
+PAGES = [name for path in pages_of(SITE) if (name := path.relative_to(SITE).as_posix()) != "index.html"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_browser() -> str | None:
+    """The Chromium to use: MTFL_BROWSER, or the first one found."""
+    return os.environ.get("MTFL_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@dataclass
+class Opened:
+    """A page in a window, and what it did that it must not: requests that leave its site, and errors."""
+
+    page: Page
+    away: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def watch(self, home: str) -> None:
+        """Stop and note each request that does not stay at home; note each error."""
+
+        def guard(route: Route) -> None:
+            if route.request.url.startswith((home, "data:", "blob:")):
+                route.continue_()
+            else:
+                self.away.append(route.request.url)
+                route.abort()
+
+        def note_answer(answer: Response) -> None:
+            if answer.status >= 400:
+                self.errors.append(f"{answer.status} {answer.url}")
+
+        def note_message(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                self.errors.append(message.text)
+
+        self.page.route("**/*", guard)
+        self.page.on("response", note_answer)
+        self.page.on("console", note_message)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
