@@ -6,6 +6,7 @@ step alone, written with the task kernel, so that infinitely many tasks cost no 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -178,10 +179,11 @@ def _batches(
 
 
 def _progress(rounds: int) -> Iterable[int]:
-    """The rounds, with a bar where they take long."""
+    """The rounds, with a bar where they take long, unless tqdm's switch TQDM_DISABLE is set."""
     from tqdm.auto import tqdm  # finds out whether it runs in a notebook, which takes time at import
 
-    return tqdm(range(rounds), desc="pretrain", unit="round", delay=_BAR_AFTER_SECONDS, leave=False)
+    silent = bool(os.environ.get("TQDM_DISABLE"))  # tqdm's bar for notebooks does not read it itself
+    return tqdm(range(rounds), desc="pretrain", unit="round", delay=_BAR_AFTER_SECONDS, leave=False, disable=silent)
 
 
 def contrastive_step(
