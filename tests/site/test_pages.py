@@ -54,7 +54,7 @@ def test_the_link_check_accepts(tmp_path: Path) -> None:
 
 def test_page_is_quiet(open_page: Callable[..., Opened], address: str, name: str) -> None:
     opened = open_page(address, name)
-    opened.page.wait_for_load_state("networkidle")
+    opened.page.wait_for_timeout(500)  # for what a page might ask for late
     assert opened.away == []
     assert opened.errors == []
     assert shown_wrong(opened) == []
