@@ -42,13 +42,14 @@ def _chi_square(cells: Tensor, count: int) -> float:
 
 
 def _patterns(seed: int, *, mean: float = 0.0, diagonal: bool = False) -> Evidence:
-    """Joint cells of pattern and of which |h_i| exceed their median; on the hypercube, of pattern and x_{r+1}."""
+    """Joint cells of pattern, of which |h_i| exceed their median, of a sign outside; on the hypercube without |h|."""
     g = _generator(seed)
     d, r, n = 8, 3, 20_000
     inputs = GaussianInputs.random(d, r, generator=g)
     X = inputs.sample(n, generator=g) + mean * inputs.M[:, 0]
     bits = ((X @ inputs.M).abs() > _HALF_NORMAL_MEDIAN) * 2 ** torch.arange(r)
-    gaussian = _chi_square(inputs.patterns(X) + 2**r * bits.sum(1), 4**r)
+    outside = X[:, 0] - X @ inputs.M @ inputs.M[0] > 0
+    gaussian = _chi_square(inputs.patterns(X) + 2**r * bits.sum(1) + 4**r * outside, 2 * 4**r)
     cube = HypercubeInputs.axes(d, r)
     Y = cube.sample(n, generator=g)
     p = ((Y[:, :r] + Y[:, r : 2 * r] >= 0) * 2 ** torch.arange(r)).sum(1) if diagonal else cube.patterns(Y)
@@ -154,7 +155,7 @@ def _initial_split(seed: int, *, inside: int = 3, outside: int = 29) -> Evidence
 
 
 def _both_needed(seed: int, *, use_energy: bool = True, use_conditioning: bool = True) -> Evidence:
-    """Share of the weights' energy along directions of the subspace, random and least, over its lower bound."""
+    """Least share of the weights' energy along a direction of the subspace, against its lower and its upper bound."""
     g = _generator(seed)
     d, r, m = 10, 3, 12
     M = GaussianInputs.random(d, r, generator=g).M
@@ -166,7 +167,9 @@ def _both_needed(seed: int, *, use_energy: bool = True, use_conditioning: bool =
     bound = (energy_ratio(W, M) if use_energy else 1) * (conditioning(W, M) ** 2 if use_conditioning else 1) / r
     U = torch.cat([torch.randn(200, r, generator=g, dtype=torch.float64), torch.linalg.svd(W @ M).Vh])
     shares = (W @ M @ (U / U.norm(dim=1, keepdim=True)).T).square().sum(0) / W.square().sum()
-    return Evidence("least share of a direction over e k^2 / r", float(shares.min() / bound), "at least", 1)
+    least = float(shares.min())
+    inside = min(least / bound, energy_ratio(W, M) / r / least)
+    return Evidence("least share over e k^2 / r, or e / r over it, the smaller", inside, "at least", 1)
 
 
 def _random_energy(seed: int, *, mean: float = 3 / 12, neurons: int = 4) -> Evidence:
@@ -233,7 +236,7 @@ CLAIMS: tuple[Claim, ...] = (
            _initial_split, r_forgotten=partial(_initial_split, inside=1),
            tau_squared_of_mean_1=partial(_initial_split, outside=32)),
     _claim("prop-both-needed",
-           "Every direction of the subspace holds at least e k^2 / r of the weights' energy e (k: conditioning).",
+           "The least share of the weights along a direction of the subspace is between e k^2 / r and e / r.",
            _both_needed, conditioning_alone=partial(_both_needed, use_energy=False),
            energy_alone=partial(_both_needed, use_conditioning=False)),
     _claim("prop-random-energy",
