@@ -141,6 +141,7 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", metavar="NOTEBOOK", nargs="+", help="run these anew, and store checked outputs")
     options = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"  # no progress bars on a slow machine's pages
     book = ROOT / "book"
     chosen = [(book / name).with_suffix(".ipynb") for name in options.store or ()]
     cache, free = open_cache(), asyncio.Semaphore(os.cpu_count() or 1)
