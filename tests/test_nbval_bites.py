@@ -19,12 +19,16 @@ NOTEBOOK = ROOT / "book" / "reproduce.ipynb"  # the quickest
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
 def nbval(notebook: NotebookNode, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run nbval as `make test` does, on a notebook in a folder of its own."""
     nbformat.write(notebook, str(folder / "copy.ipynb"))
     options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", *options, "copy.ipynb"]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    return run(command, folder)
 
 
 def one_digit_changed(notebook: NotebookNode) -> NotebookNode:
@@ -66,15 +70,10 @@ def build(folder: Path, source: str, kernel: str = "python3") -> subprocess.Comp
     for name in ("book/execute.py", "book/references.bib", "book/logo.svg", "_config.yml", "constraints.txt"):
         shutil.copy(ROOT / name, folder / name)
     flags = ["--config", "_config.yml", "--path-output", ".", "--all", "-W", "-n", "--keep-going", "-q"]
-    steps = (
-        [sys.executable, "book/execute.py"],
-        [str(Path(sys.executable).with_name("jupyter-book")), "build", "book", *flags],
-    )
-    for command in steps:
-        result = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        if result.returncode:
-            break
-    return result
+    executed = run([sys.executable, "book/execute.py"], folder)
+    if executed.returncode:
+        return executed
+    return run([str(Path(sys.executable).with_name("jupyter-book")), "build", "book", *flags], folder)
 
 
 def test_a_quiet_notebook_builds(tmp_path: Path) -> None:
