@@ -104,7 +104,7 @@ class HypercubeInputs(_Inputs):
     def __post_init__(self) -> None:
         super().__post_init__()
         axes = bool(((self.M == 0) | (self.M == 1)).all())
-        remedy = "Use HypercubeInputs.axes(d, r): off the axes the pattern of a hypercube point is not uniform."
+        remedy = "Use HypercubeInputs.axes(d, r): off the axes the pattern of a hypercube point need not be uniform."
         _checks.require(axes, "HypercubeInputs", "M", "made of columns of the identity", "other entries", remedy)
 
     @classmethod
