@@ -267,7 +267,7 @@ CLAIMS: tuple[Claim, ...] = (
         "thm-two-to-one",
         "Infinitely many uniform tasks: gain 2^-r/pi inside the subspace, 2^-r/(2 pi) outside.",
         _two_to_one,
-        {"equal gains": {"gains": (1.0, 1.0)}, "three to one": {"gains": (3, 1)}, "none outside": {"gains": (2, 0)}},
+        {"equal gains": {"gains": (1.0, 1.0)}, "3 to 1": {"gains": (3.0, 1.0)}, "none outside": {"gains": (2.0, 0.0)}},
     ),
     _claim(
         "cor-cancelling-decay",
