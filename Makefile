@@ -33,8 +33,8 @@ book: $(BOOK_STAMP) ## run the notebooks and build the site; the first time, mak
 # Cells that are slow on this machine draw no progress bars into what is compared.
 test: export TQDM_DISABLE := 1
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
-	pytest book tests -n 2 --dist loadfile --no-loadscope-reorder --cov \
-	  --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	pytest tests -n 2 --dist worksteal --cov
 
 lint: $(TEST_STAMP) ## check only style, types and spelling
 	ruff check .

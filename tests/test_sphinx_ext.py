@@ -1,0 +1,159 @@
+"""The site's build steps, one by one; tests/site looks at the pages that they make together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docutils import nodes
+from myst_nb.core.render import MimeData
+
+from mtfl import sphinx_ext
+
+
+def widget(*children: str, **state: object) -> dict[str, object]:
+    return {"state": {"children": [f"IPY_MODEL_{child}" for child in children], **state}}
+
+
+def output(**data: str) -> dict[str, object]:
+    return {"data": {key.replace("_", "/"): value for key, value in data.items()}}
+
+
+def test_first_picture_walks_the_widget_in_page_order() -> None:
+    state = {
+        "box": widget("slider", "inner", "late"),
+        "slider": widget(),
+        "inner": widget("out"),
+        "out": widget(outputs=[{"text": "printed"}, output(text_plain="no"), output(image_png="first")]),
+        "late": widget(outputs=[output(text_html="second")]),
+    }
+    assert sphinx_ext.first_picture(state, "box") == ("image/png", "first")
+
+
+def test_first_picture_prefers_html_to_pixels() -> None:
+    state = {"out": widget(outputs=[output(image_png="pixels", text_html="drawing")])}
+    assert sphinx_ext.first_picture(state, "out") == ("text/html", "drawing")
+
+
+def test_first_picture_may_be_missing() -> None:
+    assert sphinx_ext.first_picture({"box": widget("gone")}, "box") is None
+
+
+def test_mend_makes_lines_of_a_long_signature() -> None:
+    dd = '<dd><em class="sig-param">n</em>,</dd>\n'
+    line = '<span class="mtfl-parameter"><em class="sig-param">n</em>,</span>\n'
+    assert sphinx_ext.mend(f"f(\n<dl>\n{dd}{dd}</dl>\n)") == f"f(\n{line}{line})"
+
+
+def test_mend_changes_only_what_is_wrong() -> None:
+    assert sphinx_ext.mend('<summary aria-label="Toggle hidden content">x</summary>') == "<summary>x</summary>"
+    assert sphinx_ext.mend("<p>x</p>") == "<p>x</p>"
+
+
+@pytest.mark.parametrize(
+    ("line", "escaped"),
+    [
+        ("so that |w| is 1", r"so that \|w\| is 1"),
+        ("the mean ``|w|`` of |w|", r"the mean ``|w|`` of \|w\|"),
+        ("a `role |x|` stays", "a `role |x|` stays"),
+        (">>> 1 | 2", ">>> 1 | 2"),
+    ],
+)
+def test_bars_are_escaped_outside_literals(line: str, escaped: str) -> None:
+    assert sphinx_ext.escape_bars(line) == escaped
+
+
+def test_docstrings_are_escaped_in_place() -> None:
+    lines = ["the norm |w|", ""]
+    sphinx_ext.escape_docstring(None, "function", "f", None, None, lines)  # type: ignore[arg-type]
+    assert lines == [r"the norm \|w\|", ""]
+
+
+class Renderer:
+    """Stands in for myst-nb's: it holds the saved widgets and notes warnings."""
+
+    def __init__(self, **outputs: str) -> None:
+        state = {"box": widget("out"), "out": widget(outputs=[output(**outputs)] if outputs else [])}
+        saved = {"widgets": {sphinx_ext.WIDGET_STATE: {"state": state}}}
+        self.renderer = SimpleNamespace(nb_client=SimpleNamespace(nb_metadata=saved))
+        self.warnings: list[str] = []
+        self.logger = SimpleNamespace(warning=lambda message, line: self.warnings.append(message))
+
+    def render_mime_type(self, data: MimeData) -> list[Any]:
+        if data.mime_type == "image/png":
+            return [nodes.image(uri=data.content)]
+        return [nodes.raw(text=data.string, format="html")]
+
+
+def fall_back(renderer: Any, mime_type: str = sphinx_ext.WIDGET_VIEW) -> list[nodes.Element] | None:
+    content: Any = {"model_id": "box"}
+    return sphinx_ext.WidgetFallback.handle_mime(renderer, MimeData(mime_type, content), False)
+
+
+def test_a_control_becomes_its_picture_and_a_note() -> None:
+    renderer = Renderer(text_html="<svg></svg>")
+    shown = fall_back(renderer)
+    assert shown is not None
+    assert [node.astext() for node in shown] == ["<svg></svg>", sphinx_ext.NEEDS_KERNEL]
+    assert renderer.warnings == []
+
+
+def test_a_control_without_picture_is_a_warning() -> None:
+    renderer = Renderer()
+    assert fall_back(renderer) == []
+    assert renderer.warnings == ["an interactive cell drew no picture to show in its place"]
+
+
+def test_a_picture_without_alt_text_is_a_warning() -> None:
+    renderer = Renderer(image_png="pixels")
+    fall_back(renderer)
+    assert renderer.warnings == ["an interactive cell's picture has no alt text"]
+
+
+def test_other_outputs_are_left_alone() -> None:
+    assert fall_back(Renderer(), "text/html") is None
+
+
+def test_a_page_is_mended_and_loses_widget_scripts() -> None:
+    files = {"ipywidgets_state": 1, "ipywidgets_0": 2, "plot": 3}
+    app: Any = SimpleNamespace(env=SimpleNamespace(nb_metadata={"page": {"js_files": files}}))
+    context: dict[str, Any] = {"body": '<div id="proof-content">'}
+    sphinx_ext.drop_widget_scripts(app, "page", "", context, None)
+    sphinx_ext.mend_page(app, "page", "", context, None)
+    sphinx_ext.mend_page(app, "search", "", {}, None)
+    assert files == {"plot": 3}
+    assert context == {"body": "<div>"}
+
+
+def html_app(folder: Path, form: str = "html") -> Any:
+    (folder / "_static" / "scripts").mkdir(parents=True)
+    return SimpleNamespace(outdir=folder, builder=SimpleNamespace(format=form))
+
+
+def test_mathjax_is_copied_and_the_large_script_is_not(tmp_path: Path) -> None:
+    sphinx_ext.copy_assets(html_app(tmp_path), None)
+    for name in sphinx_ext.MATHJAX:
+        assert (tmp_path / "_static" / "mathjax" / name).exists()
+    assert (tmp_path / "_static" / "scripts" / "fontawesome.js").stat().st_size < 100
+
+
+@pytest.mark.parametrize(("form", "exception"), [("latex", None), ("html", ValueError("failed"))])
+def test_nothing_is_copied_for_other_or_failed_builds(tmp_path: Path, form: str, exception: Exception | None) -> None:
+    sphinx_ext.copy_assets(html_app(tmp_path, form), exception)
+    assert not (tmp_path / "_static" / "mathjax").exists()
+
+
+def test_a_missing_mathjax_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sphinx_ext.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="copy_assets: sphinx-mathjax-offline must be installed"):
+        sphinx_ext.copy_assets(html_app(tmp_path), None)
+
+
+def test_setup_connects_the_steps() -> None:
+    connected: list[str] = []
+    app: Any = SimpleNamespace(config=SimpleNamespace(), connect=lambda event, step, **options: connected.append(event))
+    assert sphinx_ext.setup(app)["parallel_read_safe"]
+    assert app.config.mathjax_path == "mathjax/tex-chtml.js"
+    assert connected == ["autodoc-process-docstring", "html-page-context", "html-page-context", "build-finished"]
