@@ -65,7 +65,7 @@ class Picture:
 
     def _repr_html_(self) -> str:
         label = html.escape(self.alt, quote=True)
-        opening = f'<figure class="mtfl-plot"><svg role="img" aria-label="{label}" '
+        opening = f'<figure class="mtfl-plot" tabindex="0"><svg role="img" aria-label="{label}" '
         return self.svg.replace("<svg ", opening, 1) + "</figure>"
 
 

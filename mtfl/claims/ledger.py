@@ -32,7 +32,7 @@ class Ledger:
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(verdict) for verdict in self.verdicts)
-        heads = ("Claim", "Source", "Tightest evidence", "Wrong versions, caught at", "Status")
+        heads = ("Claim", "Tightest evidence", "Wrong versions, caught at")
         head = "".join(f'<th scope="col">{name}</th>' for name in heads)
         return f'<div class="mtfl-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
@@ -54,6 +54,7 @@ def _row(verdict: Verdict) -> str:
     )
     link = f'<a href="{claim.chapter}.html#{anchor}"><code>{html.escape(claim.id)}</code></a>'
     return (
-        f'<tr id="ledger-{anchor}"><td>{link}<br>{html.escape(claim.statement)}</td><td>{claim.source}</td>'
-        f"<td>{html.escape(_found(verdict.tightest))}</td><td><ul>{mutants}</ul></td><td>{_word(verdict.passes)}</td></tr>"
+        f'<tr id="ledger-{anchor}"><td>{link} <small>{claim.source}</small><br>{html.escape(claim.statement)}</td>'
+        f"<td><strong>{_word(verdict.passes)}</strong><br>{html.escape(_found(verdict.tightest))}</td>"
+        f"<td><ul>{mutants}</ul></td></tr>"
     )
