@@ -209,13 +209,20 @@ def test_short_runs_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("unchecked")  # the check of an iterable's items would use up the bar
-def test_long_runs_show_a_bar(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_long_runs_show_a_bar_unless_it_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(mtfl.pretraining, "_BAR_AFTER_SECONDS", 1e-9)
-    pretrain(*problem(), dataclasses.replace(BASE, rounds=3000), generator=batches())
+    long = dataclasses.replace(BASE, rounds=3000)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    pretrain(*problem(), long, generator=batches())
     captured = capfd.readouterr()
     assert captured.out == ""
     assert "pretrain" in captured.err
     assert "/3000" in captured.err
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    pretrain(*problem(), long, generator=batches())
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("unchecked")
