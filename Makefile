@@ -30,10 +30,8 @@ book: $(BOOK_STAMP) ## run the notebooks and build the site; the first time, mak
 	jupyter-book build book --config _config.yml --path-output . --all -W -n --keep-going -q
 	@echo "The book is built: open $(SITE)/index.html, or run 'make serve'."
 
-# Cells that are slow on this machine draw no progress bars into what is compared.
-test: export TQDM_DISABLE := 1
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
-	pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	TQDM_DISABLE=1 pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600
 	pytest tests -n 2 --dist worksteal --cov
 
 lint: $(TEST_STAMP) ## check only style, types and spelling
