@@ -32,7 +32,6 @@ def axe_script() -> str:
 def violations(opened: Opened, *, only_colours: bool = False) -> list[str]:
     """What axe-core finds on a page, less the theme's own faults."""
     opened.page.add_script_tag(path=axe_script())
-    rules = {"runOnly": ["color-contrast", "link-in-text-block"]} if only_colours else {}
     # A plot is one picture with a name, a formula one object of MathJax. The thousands of strokes and glyphs
     # inside them are not for these rules to judge, and would take them minutes.
     opened.page.evaluate(
