@@ -108,7 +108,12 @@ def show(figure: Figure, *, alt: str) -> Picture:
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{own}-", svg)
     width = re.search(r'width="([\d.]+)pt"', svg)
     limit = f"{float(width.group(1)) * 4 / 3:.0f}px" if width else "100%"
-    svg = re.sub(r' width="[\d.]+pt"', f' style="width: 100%; max-width: {limit}; height: auto"', svg, count=1)
+    svg = re.sub(
+        r' width="[\d.]+pt"',
+        f' style="--mtfl-width: {limit}; width: 100%; max-width: {limit}; height: auto"',
+        svg,
+        count=1,
+    )
     svg = re.sub(r' height="[\d.]+pt"', "", svg, count=1)
     for colour, variable in ((_TEXT, "--mtfl-fg"), (_GRID, "--mtfl-grid")):
         svg = svg.replace(colour, f"var({variable}, {colour})")
