@@ -8,6 +8,8 @@ near 1.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -72,3 +74,37 @@ def principal_angles(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Float[
     cosines = torch.linalg.svdvals(M.T @ Q).clamp(max=1)
     sines = torch.linalg.svdvals(Q - M @ (M.T @ Q)).clamp(max=1).flip(0)
     return torch.where(cosines > sines, torch.asin(sines), torch.acos(cosines))
+
+
+class Recovery(NamedTuple):
+    """Energy and conditioning of one layer, or of many (leading axes)."""
+
+    energy: Float[Tensor, "*layers"]
+    conditioning: Float[Tensor, "*layers"]
+
+
+def recovery(inside: Float[Tensor, "*layers m r"], outside: Float[Tensor, "*layers m"]) -> Recovery:
+    """Energy and conditioning of layers known by their coordinates: :func:`energy_ratio` and :func:`conditioning`.
+
+    Args:
+        inside: V = W M, the rows' coordinates in the subspace, m >= r.
+        outside: norms (signs do not matter) of the rows' parts outside.
+
+    Returns:
+        Both numbers for each layer. A layer whose coordinates are all zero has learned nothing: both are 0.
+
+    Raises:
+        TypeError: if dtypes or devices differ.
+        ValueError: if the shapes do not fit, an entry is not finite, or there are fewer neurons than features.
+    """
+    where = "recovery"
+    _checks.tensors(where, inside=inside, outside=outside)
+    fits = inside.ndim >= 2 and inside.shape[:-1] == outside.shape and inside.shape[-2] >= inside.shape[-1] >= 1
+    rule, remedy = "of shapes (..., m, r) with m >= r and (..., m)", "Give each neuron a row and one norm."
+    _checks.require(fits, where, "inside and outside", rule, f"{tuple(inside.shape)}, {tuple(outside.shape)}", remedy)
+    scale = inside.abs().amax((-2, -1)).maximum(outside.abs().amax(-1))
+    scale = torch.where(scale > 0, scale, 1)
+    values = torch.linalg.svdvals(inside / scale[..., None, None])
+    total = values.square().sum(-1) + (outside / scale[..., None]).square().sum(-1)
+    energy = values.square().sum(-1) / torch.where(total > 0, total, 1)
+    return Recovery(energy, values[..., -1] / torch.where(values[..., 0] > 0, values[..., 0], 1))

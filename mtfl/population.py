@@ -1,15 +1,7 @@
-"""What one representation step does with infinitely many inputs, and finitely or infinitely many tasks.
+"""What training does with infinitely many inputs, and finitely or infinitely many tasks.
 
-For a neuron w write v = M^T w, tau = |w - M v| and s = w . x + b. Given the pattern z, s = b + sum_i v_i z_i |h_i| +
-tau g with h = M^T x and g independent standard normals, so that d enters through tau only. The step needs four
-numbers for each neuron and pattern:
-
-    mean       mu_z    = E[relu(s) | z]
-    active     p_z     = P(s > 0 | z)
-    first      q_{z,i} = E[1{s > 0} |h_i| | z]
-    density    rho_z   = density of s at 0, given z
-
-and with a task kernel K the negative gradient of the representation is, P = 2^-r,
+A neuron w is known by v = M^T w, tau = |w - M v| and its bias b; the input dimension d enters in no other way. With the
+moments of :mod:`mtfl.moments` and a task kernel K the negative gradient of the representation is, P = 2^-r,
 
     parallel_i    = kappa^2 eta_a sum_{z,z'} P^2 K(z, z') mu_z q_{z',i} z'_i         (along M_i)
     perpendicular = kappa^2 eta_a sum_{z,z'} P^2 K(z, z') mu_z rho_{z'}              (times w - M v)
@@ -25,25 +17,61 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import wofz
 from torch import Tensor
 
 from mtfl import _checks
 from mtfl.contrastive import LOSSES, slope_at_zero
+from mtfl.metrics import recovery
+from mtfl.moments import PatternMoments, pattern_moments
 from mtfl.tasks import degree_one, degree_two, pattern_signs, walsh_coefficients
 
-_TAIL = 8.6  # standard deviations beyond which a Gaussian, times 2^r, is below double precision
-_CHUNK = 2**22  # complex numbers in a work array
-_LEAST_TAU = 1e-3
 
+class Neurons(NamedTuple):
+    """A layer as the population sees it: coordinates in the subspace, norms of the parts outside, biases."""
 
-class PatternMoments(NamedTuple):
-    """Moments of relu(s) given each pattern; see the module's first lines."""
+    V: Float[Tensor, "m r"]
+    tau: Float[Tensor, " m"]
+    b: Float[Tensor, " m"]
 
-    mean: Float[Tensor, "m K"]
-    active: Float[Tensor, "m K"]
-    first: Float[Tensor, "m K r"]
-    density: Float[Tensor, "m K"]
+    @classmethod
+    def random(cls, m: int, r: int, d: int, *, generator: torch.Generator) -> Neurons:
+        """M rows drawn from N(0, I_d / d), with zero biases, at a cost that does not depend on d.
+
+        v is N(0, I_r / d), and d tau^2 is chi-square with d - r degrees of freedom.
+
+        Raises:
+            TypeError: if a size is no integer or the generator is none.
+            ValueError: if m < 1 or not 1 <= r < d.
+        """
+        where = "Neurons.random"
+        _checks.integer(where, "m", m, least=1)
+        _checks.dimensions(where, d, r)
+        _checks.generator(where, generator)
+        V = torch.randn(m, r, generator=generator, dtype=torch.float64) / math.sqrt(d)
+        seed = int(torch.randint(2**62, (1,), generator=generator))
+        tau = torch.from_numpy(np.sqrt(np.random.default_rng(seed).chisquare(d - r, m) / d))
+        return cls(V, tau, torch.zeros_like(tau))
+
+    @classmethod
+    def of(cls, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Neurons:
+        """The rows of W, with zero biases.
+
+        Raises:
+            TypeError: if W and M differ in dtype or device.
+            ValueError: if the shapes do not fit, M is not orthonormal, or an entry is not finite.
+        """
+        where = "Neurons.of"
+        _checks.tensors(where, W=W, M=M)
+        _checks.shape(where, "W", W, "m d", d=_checks.subspace(where, M)[0])
+        V = W @ M
+        tau = (W - V @ M.T).norm(dim=1)
+        return cls(V, tau, torch.zeros_like(tau))
+
+    def moved(self, step: PopulationStep, *, step_size: float, weight_decay: float = 0.0) -> Neurons:
+        """W + step_size (step - weight_decay W), seen by the population."""
+        V = self.V + step_size * (step.parallel - weight_decay * self.V)
+        tau = self.tau * (1 + step_size * (step.perpendicular - weight_decay)).abs()
+        return Neurons(V, tau, self.b)
 
 
 class PopulationStep(NamedTuple):
@@ -52,86 +80,15 @@ class PopulationStep(NamedTuple):
     parallel: Float[Tensor, "m r"]
     perpendicular: Float[Tensor, " m"]
 
+    def learned(self, neurons: Neurons, *, weight_decay: float = 0.0) -> tuple[Tensor, Tensor]:
+        """What the step adds to the neurons, inside the subspace (m, r) and along w - M v (m,), less the decay."""
+        inside = self.parallel - weight_decay * neurons.V
+        return inside, (self.perpendicular - weight_decay) * neurons.tau
 
-def pattern_moments(V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[Tensor, " m"]) -> PatternMoments:
-    """The four moments of every neuron given every pattern, at a cost that does not depend on d.
-
-    They are one-dimensional Fourier integrals of the characteristic function of s given z,
-    psi(u) = exp(i u b - tau^2 u^2 / 2) prod_i phi(z_i v_i u), phi(a) = E exp(i a |h|) = w(a / sqrt 2) with w the
-    Faddeeva function. The midpoint rule with step 2 pi / L replaces the sign of s in each integral by a square wave
-    that equals it for |s| < L, so that its error is the chance of |s| > L; the sum stops where the Gaussian
-    factor has vanished.
-
-    Args:
-        V: coordinates in the subspace, v = M^T w.
-        tau: norms of the parts outside, each at least 1e-3 |w|.
-        b: biases.
-
-    Returns:
-        The moments in float64; patterns are numbered as everywhere (bit i set when z_i = +1).
-
-    Raises:
-        TypeError: if an argument is no floating-point tensor or they differ in dtype or device.
-        ValueError: if shapes do not fit, an entry is not finite, or tau is below 1e-3 |w| (the integrals would
-            need more nodes than is sensible).
-
-    Checked against adaptive quadrature and Monte Carlo.
-    """
-    where = "pattern_moments"
-    _checks.tensors(where, V=V, tau=tau, b=b)
-    sizes = _checks.shape(where, "V", V, "m r")
-    sizes = _checks.shape(where, "tau", tau, "m", **sizes)
-    _checks.shape(where, "b", b, "m", **sizes)
-    v, t, c = (x.detach().cpu().double().numpy() for x in (V, tau, b))
-    norm = np.sqrt(t**2 + (v**2).sum(1))
-    remedy = "Keep a part outside the subspace, or drop the neuron."
-    smallest = float((t / np.where(norm > 0, norm, 1)).min())
-    _checks.require(smallest >= _LEAST_TAU, where, "tau", f"at least {_LEAST_TAU} |w|", f"{smallest:.1e} |w|", remedy)
-
-    m, r = v.shape
-    steps = 2 * np.pi / (_TAIL * norm + np.abs(c))
-    counts = np.ceil(_TAIL / (t * steps)).astype(int)
-    results = [np.empty((m, 2**r)), np.empty((m, 2**r)), np.empty((m, 2**r, r)), np.empty((m, 2**r))]
-    order, start = np.argsort(counts), 0
-    while start < m:  # neurons that need about as many nodes together, as many as fit into the work arrays
-        size = max(1, _CHUNK // (counts[order[start]] * 2**r))
-        rows = order[start : start + size]
-        rows = rows[: max(1, _CHUNK // (counts[rows[-1]] * 2**r))]
-        chunk = _moments_by_midpoint(v[rows], t[rows], c[rows], norm[rows], steps[rows], int(counts[rows[-1]]))
-        for result, part in zip(results, chunk, strict=True):
-            result[rows] = part
-        start += len(rows)
-    mean, active, first, density = (torch.from_numpy(x) for x in results)
-    return PatternMoments(mean, active, first, density)
-
-
-def _moments_by_midpoint(
-    v: np.ndarray, tau: np.ndarray, b: np.ndarray, norm: np.ndarray, steps: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The moments of some neurons with ``count`` midpoint nodes; arrays run over (m, K, node)."""
-    r = v.shape[1]
-    u = (np.arange(count) + 0.5) * steps[:, None]
-    a = v[:, :, None] * u[:, None] / math.sqrt(2)
-    phi = np.asarray(wofz(a))
-    slope = (math.sqrt(2) * a * phi * 1j + math.sqrt(2 / math.pi)) / phi  # E[|h| e^{i a |h|}] over phi
-    psi = np.exp(1j * b[:, None] * u - 0.5 * (tau[:, None] * u) ** 2)[:, None]
-    for i in range(r):  # doubles the patterns: z_i = -1 is the conjugate factor
-        psi = np.concatenate([psi * phi[:, i, None].conj(), psi * phi[:, i, None]], axis=1)
-
-    Z = pattern_signs(r).numpy()
-    half_normal = math.sqrt(2 / math.pi)
-    average = b[:, None] + half_normal * v @ Z.T
-    reference = np.exp(-0.5 * (norm[:, None] * u) ** 2)[:, None]
-    absolute = 2 / np.pi * steps[:, None] * ((reference - np.real(psi)) / u[:, None] ** 2).sum(-1)
-    mean = (average + absolute + half_normal * norm[:, None]) / 2
-    density = steps[:, None] / np.pi * np.real(psi).sum(-1)
-    weighted = psi / u[:, None]
-    active = 0.5 + steps[:, None] / np.pi * np.imag(weighted).sum(-1)
-    plus = weighted @ slope.transpose(0, 2, 1)
-    minus = weighted @ slope.conj().transpose(0, 2, 1)
-    tilted = np.where(Z > 0, plus.imag, minus.imag)
-    first = half_normal / 2 + steps[:, None, None] / np.pi * tilted
-    return mean, active, first, density
+    def weights(self, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Float[Tensor, "m d"]:
+        """The step as rows of weights, for the layer W that it was computed for; W may be of another dtype."""
+        outside = W - W @ M @ M.T
+        return self.parallel.to(W) @ M.T + self.perpendicular.to(W).unsqueeze(1) * outside
 
 
 def population_step(
@@ -159,16 +116,11 @@ def population_step(
     Checked against Monte Carlo and against the gradient of a network trained on many inputs.
     """
     where = "population_step"
-    _checks.tensors(where, V=V, tau=tau, b=b)
-    K = 2 ** _checks.shape(where, "V", V, "m r")["r"]
-    _checks.tensors(where, kernel=kernel)
-    _checks.shape(where, "kernel", kernel, "K L", K=K, L=K)
+    kernel = _population_kernel(where, Neurons(V, tau, b), kernel)
     _checks.number(where, "head_step", head_step)
     _checks.choice(where, "loss", loss, LOSSES)
     moments = pattern_moments(V, tau, b)
-    pull = slope_at_zero(loss) ** 2 * head_step / K**2 * moments.mean @ kernel.detach().cpu().double()
-    parallel = torch.einsum("mk,mkr,kr->mr", pull, moments.first, pattern_signs(V.shape[1]))
-    return PopulationStep(parallel, (pull * moments.density).sum(1))
+    return _pulled(slope_at_zero(loss) ** 2 * head_step * moments.mean @ kernel, moments)
 
 
 def leading_order_step(
@@ -210,3 +162,89 @@ def leading_order_step(
     scale = slope_at_zero(loss) ** 2 * head_step / (2 * math.pi)
     parallel = scale * (tau.unsqueeze(1) * drift + V @ operator)
     return PopulationStep(parallel, scale * (square + V @ drift / tau))
+
+
+class PopulationFlow(NamedTuple):
+    """Many rounds with infinitely many inputs; see :func:`population_flow`.
+
+    Args:
+        neurons: at the end.
+        energy: share of the weights inside the subspace, before the first round and after each.
+        conditioning: sigma_r / sigma_1 of W M, likewise.
+        margin: mean of y g over tasks and inputs, after the heads' step of each round.
+    """
+
+    neurons: Neurons
+    energy: Float[Tensor, " rounds+1"]
+    conditioning: Float[Tensor, " rounds+1"]
+    margin: Float[Tensor, " rounds"]
+
+
+def population_flow(
+    neurons: Neurons,
+    kernel: Float[Tensor, "K K"],
+    *,
+    rounds: int,
+    head_step: float,
+    representation_step: float,
+    weight_decay: float = 0.0,
+    loss: str = "hinge",
+) -> PopulationFlow:
+    """Alternating training with infinitely many inputs while heads are small: every margin below 1 (hinge), or to
+    first order in the heads (logistic).
+
+    Each round moves the heads, then the representation, as :func:`mtfl.pretraining.pretrain` does; heads start at zero
+    and carry over. While the loss has slope -kappa, the head of task t after k rounds is kappa eta_a times the sum over
+    the rounds of E[f_t relu(s)], so that the step of W is that of :func:`population_step` with mu_z summed over the
+    rounds so far. Weights inside the subspace and along each w - M v are exact; no tasks are looped over.
+
+    Args:
+        neurons: where training starts.
+        kernel: of a table of tasks, or of infinitely many.
+        rounds: >= 1.
+        head_step: eta_a.
+        representation_step: eta_w.
+        weight_decay: lambda >= 0, on W.
+        loss: "hinge" or "logistic".
+
+    Raises:
+        TypeError, ValueError: as :func:`population_step`, and for counts, steps and decays that are not allowed.
+
+    Checked against :func:`mtfl.pretraining.pretrain` with large batches and small heads, and against the closed form
+    for odd tasks.
+    """
+    where = "population_flow"
+    for name, value in (("head_step", head_step), ("representation_step", representation_step)):
+        _checks.number(where, name, value)
+    _checks.number(where, "weight_decay", weight_decay, positive=False)
+    _checks.integer(where, "rounds", rounds, least=1)
+    _checks.choice(where, "loss", loss, LOSSES)
+    kernel = _population_kernel(where, neurons, kernel)
+    neurons = Neurons(*(x.detach().cpu().double() for x in neurons))
+    kappa, margins, found = slope_at_zero(loss), [], [recovery(neurons.V, neurons.tau)]
+    heads = torch.zeros(len(neurons.V), len(kernel), dtype=torch.float64)
+    for _ in range(rounds):
+        moments = pattern_moments(*neurons)
+        heads = heads + kappa * head_step * moments.mean @ kernel
+        margins.append(float((heads * moments.mean).sum()) / kernel.numel())
+        step = _pulled(kappa * heads, moments)
+        neurons = neurons.moved(step, step_size=representation_step, weight_decay=weight_decay)
+        found.append(recovery(neurons.V, neurons.tau))
+    energy, conditioning = (torch.stack(x) for x in zip(*found, strict=True))
+    return PopulationFlow(neurons, energy, conditioning, torch.tensor(margins, dtype=torch.float64))
+
+
+def _population_kernel(where: str, neurons: Neurons, kernel: Tensor) -> Tensor:
+    V, tau, b = neurons
+    _checks.tensors(where, V=V, tau=tau, b=b)
+    K = 2 ** _checks.shape(where, "V", V, "m r")["r"]
+    _checks.tensors(where, kernel=kernel)
+    _checks.shape(where, "kernel", kernel, "K L", K=K, L=K)
+    return kernel.detach().cpu().double()
+
+
+def _pulled(pull: Tensor, moments: PatternMoments) -> PopulationStep:
+    """The step of neurons that pattern z pulls with this strength (m, K), averaged over patterns and heads."""
+    K, r = pull.shape[1], moments.first.shape[2]
+    parallel = torch.einsum("mk,mkr,kr->mr", pull, moments.first, pattern_signs(r)) / K**2
+    return PopulationStep(parallel, (pull * moments.density).sum(1) / K**2)

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from mtfl.claims.registry import Claim, Evidence
-from mtfl.population import pattern_moments, population_step
+from mtfl.moments import pattern_moments
+from mtfl.population import population_step
 from mtfl.randomness import streams
 from mtfl.tasks import all_tasks, characters, degree_one, degree_two, equivalence_classes, pattern_signs
 from mtfl.tasks import walsh_coefficients as walsh

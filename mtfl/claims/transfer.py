@@ -12,7 +12,8 @@ from scipy.special import wofz
 from mtfl.claims.registry import Claim, Evidence
 from mtfl.contrastive import margin_loss
 from mtfl.inputs import GaussianInputs
-from mtfl.population import leading_order_step, pattern_moments, population_step
+from mtfl.moments import pattern_moments
+from mtfl.population import leading_order_step, population_step
 from mtfl.randomness import streams
 from mtfl.tasks import characters, limit_kernel, pattern_signs, sample_tasks
 from mtfl.transfer import FrozenFeatures
