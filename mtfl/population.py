@@ -190,13 +190,13 @@ def population_flow(
     weight_decay: float = 0.0,
     loss: str = "hinge",
 ) -> PopulationFlow:
-    """Alternating training with infinitely many inputs while heads are small: every margin below 1 (hinge), or to
-    first order in the heads (logistic).
+    """Alternating training with infinitely many inputs, while heads are small.
 
-    Each round moves the heads, then the representation, as :func:`mtfl.pretraining.pretrain` does; heads start at zero
-    and carry over. While the loss has slope -kappa, the head of task t after k rounds is kappa eta_a times the sum over
-    the rounds of E[f_t relu(s)], so that the step of W is that of :func:`population_step` with mu_z summed over the
-    rounds so far. Weights inside the subspace and along each w - M v are exact; no tasks are looped over.
+    That is while margins stay below 1 (hinge), or to first order in the heads (logistic). Each round moves the heads,
+    then the representation, as :func:`mtfl.pretraining.pretrain` does; heads start at zero and carry over. While the
+    loss has slope -kappa, the head of task t after k rounds is kappa eta_a times the sum over the rounds of
+    E[f_t relu(s)], so that the step of W is that of :func:`population_step` with mu_z summed over the rounds so far.
+    No tasks are looped over.
 
     Args:
         neurons: where training starts.

@@ -2,8 +2,8 @@
 
 A layer of infinitely many neurons takes one representation step on one task, with infinitely many inputs, from zero
 heads and biases and rows N(0, I_d / d), with |w - M v|^2 at its mean 1 - r/d. Then the energy is E|inside|^2 over
-E|inside|^2 + E|outside|^2, and the singular values of the step inside the subspace are the square roots of the eigenvalues
-of E[inside inside^T], up to a common factor. The mean over v ~ N(0, I_r / d) is a Gauss-Hermite rule.
+E|inside|^2 + E|outside|^2, and the singular values of the step inside the subspace are the square roots of the
+eigenvalues of E[inside inside^T], up to a common factor. The mean over v ~ N(0, I_r / d) is a Gauss-Hermite rule.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from mtfl import _checks
 from mtfl.inputs import GaussianInputs, HypercubeInputs
 from mtfl.metrics import conditioning, energy_ratio
 from mtfl.network import TwoLayerReLU, relu_features
-from mtfl.pretraining import contrastive_step
+from mtfl.one_step import contrastive_step
 from mtfl.randomness import streams
 from mtfl.tasks import LAWS, characters, sample_tasks, task_kernel
 

@@ -17,8 +17,8 @@ from torch.testing import assert_close
 
 from mtfl import GaussianInputs, limit_kernel, sample_tasks, streams, task_kernel
 from mtfl.moments import PatternMoments, pattern_moments
+from mtfl.one_step import contrastive_step
 from mtfl.population import leading_order_step, population_step
-from mtfl.pretraining import contrastive_step
 
 TAUS = (1.0, 0.5, 0.1, 0.05, 0.01)  # as shares of |w|
 BIASES = (0.0, 0.5, -1.0)

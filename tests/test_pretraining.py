@@ -26,7 +26,8 @@ from mtfl import (
     streams,
     task_kernel,
 )
-from mtfl.pretraining import Pretrained, contrastive_step
+from mtfl.one_step import contrastive_step
+from mtfl.pretraining import Pretrained
 
 D, R, M, T, N = 6, 2, 8, 5, 16
 BASE = PretrainSettings(rounds=4, batch_size=N, head_step=0.5, representation_step=0.8)

@@ -10,7 +10,7 @@ from oracles import agrees
 from sentences import refuses
 
 import mtfl
-from mtfl.pretraining import contrastive_step
+from mtfl.one_step import contrastive_step
 from mtfl.tasks import LAWS
 from mtfl.transfer import FrozenFeatures, transfer_accuracy
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from mtfl import GaussianInputs, HypercubeInputs, TwoLayerReLU, energy_ratio, sample_tasks, streams, task_kernel
-from mtfl.pretraining import contrastive_step
+from mtfl.one_step import contrastive_step
 from mtfl.tasks import characters
 from mtfl.transfer import (
     REPRESENTATIONS,

@@ -16,8 +16,8 @@ from mtfl.claims.registry import Claim, Evidence
 from mtfl.inputs import GaussianInputs
 from mtfl.metrics import conditioning, energy_ratio, principal_angles
 from mtfl.network import TwoLayerReLU, relu_features
+from mtfl.one_step import contrastive_step
 from mtfl.population import population_step
-from mtfl.pretraining import contrastive_step
 from mtfl.randomness import streams
 from mtfl.tasks import characters, limit_kernel, sample_tasks, task_kernel
 from mtfl.transfer import FrozenFeatures, TransferSettings, representations, transfer_accuracy
