@@ -33,8 +33,9 @@ def contrastive_step(
     """The weights that one representation step learns: minus the gradient of the pseudo-contrastive loss at W.
 
     This is what :func:`mtfl.pretraining.pretrain` adds to W in its first round, divided by eta_w kappa^2 eta_a, as
-    long as no margin reaches 1; the scale is 1 here. Batches are shared by the tasks: ``batch_size`` inputs for the heads, as
-    many fresh ones for the representation. Memory is bounded; time is about 6 batch_size m d flops, whatever T.
+    long as no margin reaches 1; the scale is 1 here. Batches are shared by the tasks: ``batch_size`` inputs for the
+    heads, as many fresh ones for the representation. Memory is bounded; time is about 6 batch_size m d flops,
+    whatever T.
 
     Args:
         W: initial weights; biases are zero.
