@@ -1,0 +1,494 @@
+/**
+ * The numbers behind the figures: what `mtfl` computes in Python, for a page without Python.
+ *
+ * Pure functions in float64. An array is flat and row-major, a `Float64Array` or a plain array; comments give its shape
+ * as in the package, so that (m, r) holds m rows of r numbers. K = 2^r; pattern k has z_i = +1 where bit i of k is set.
+ * Neurons are `{ V, tau }`: coordinates in the subspace (m, r) and norms of the parts outside (m), without biases.
+ *
+ * `tests/test_engine.py` compares every function with the package, under Node.
+ */
+
+// Random numbers
+
+/**
+ * A seeded generator: sfc32 (Chris Doty-Humphrey's PractRand), its state mixed from the seed by splitmix32.
+ * @param {number} seed an integer
+ * @param {number} [stream] an integer; streams of one seed are independent
+ * @returns {{next: () => number, uniform: () => number, below: (n: number) => number, normal: () => number}}
+ *   `next` is an integer of 32 bits, `uniform` lies in [0, 1) with 53 bits, `below` is an integer in 0 ... n - 1.
+ */
+export function generator(seed, stream = 0) {
+  const split = (start) => {
+    let state = start >>> 0;
+    return () => {
+      state = (state + 0x9e3779b9) >>> 0;
+      let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+      mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+      return (mixed ^ (mixed >>> 15)) >>> 0;
+    };
+  };
+  const seeds = split(seed), streams = split(stream);
+  let a = seeds(), b = seeds() ^ streams(), c = streams(), counter = 1, spare = NaN;
+  const next = () => {
+    const sum = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return sum >>> 0;
+  };
+  for (let i = 0; i < 12; i++) next();
+  const uniform = () => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
+  const normal = () => {
+    if (!Number.isNaN(spare)) {
+      const kept = spare;
+      spare = NaN;
+      return kept;
+    }
+    for (;;) { // Marsaglia's polar method
+      const x = 2 * uniform() - 1, y = 2 * uniform() - 1, square = x * x + y * y;
+      if (square > 0 && square < 1) {
+        const scale = Math.sqrt((-2 * Math.log(square)) / square);
+        spare = y * scale;
+        return x * scale;
+      }
+    }
+  };
+  return { next, uniform, below: (n) => Math.floor(uniform() * n), normal };
+}
+
+/**
+ * A draw from the gamma law with this shape and scale 1 (Marsaglia and Tsang, 2000).
+ */
+export function gamma(shape, rng) {
+  if (shape < 1) return gamma(shape + 1, rng) * (1 - rng.uniform()) ** (1 / shape);
+  const d = shape - 1 / 3, c = 1 / Math.sqrt(9 * d);
+  for (;;) {
+    const x = rng.normal(), cube = (1 + c * x) ** 3;
+    if (cube > 0 && Math.log(1 - rng.uniform()) < 0.5 * x * x + d - d * cube + d * Math.log(cube)) return d * cube;
+  }
+}
+
+/**
+ * The rows of a layer drawn from N(0, I_d / d), at a cost that does not depend on d.
+ * @param {number} m neurons
+ * @param {number} r features
+ * @param {number} d input dimension, more than r
+ * @returns {{V: Float64Array, tau: Float64Array}} v is N(0, I_r / d); d tau^2 is chi-square with d - r degrees.
+ */
+export function randomNeurons(m, r, d, rng) {
+  const V = Float64Array.from({ length: m * r }, () => rng.normal() / Math.sqrt(d));
+  const tau = Float64Array.from({ length: m }, () => Math.sqrt((2 * gamma((d - r) / 2, rng)) / d));
+  return { V, tau };
+}
+
+// Tasks
+
+/**
+ * All patterns (K, r) of -1 and +1.
+ */
+export function patternSigns(r) {
+  return Float64Array.from({ length: 2 ** r * r }, (_, n) => ((Math.floor(n / r) >> (n % r)) & 1 ? 1 : -1));
+}
+
+/**
+ * The Walsh functions (S, K): row S, a set as a bit mask, holds the products of z_i over i in S.
+ */
+export function characters(r) {
+  const K = 2 ** r;
+  return Float64Array.from({ length: K * K }, (_, n) => {
+    let missing = Math.floor(n / K) & ~(n % K), sign = 1;
+    for (; missing; missing &= missing - 1) sign = -sign;
+    return sign;
+  });
+}
+
+/**
+ * Walsh-Fourier coefficients (T, S) of a table of tasks F (T, K): means over patterns of f(z) prod_{i in S} z_i.
+ */
+export function walshCoefficients(F, r) {
+  const K = 2 ** r, result = Float64Array.from(F, (value) => value / K);
+  for (let start = 0; start < result.length; start += K) {
+    for (let bit = 1; bit < K; bit *= 2) {
+      for (let k = 0; k < K; k++) {
+        if (k & bit) continue;
+        const minus = result[start + k], plus = result[start + k + bit];
+        result[start + k] = minus + plus;
+        result[start + k + bit] = plus - minus;
+      }
+    }
+  }
+  return result;
+}
+
+/**
+ * A table of random tasks (T, K): "uniform" labels are fair coins, "balanced" tasks have as many +1 as -1.
+ */
+export function sampleTasks(T, r, law, rng) {
+  const K = 2 ** r, F = new Float64Array(T * K);
+  for (let start = 0; start < F.length; start += K) {
+    if (law === "uniform") {
+      for (let k = 0; k < K; k++) F[start + k] = rng.next() >>> 31 ? 1 : -1;
+    } else if (law === "balanced") {
+      for (let k = 0; k < K; k++) { // an inside-out shuffle of K/2 times +1 and K/2 times -1
+        const other = rng.below(k + 1);
+        F[start + k] = F[start + other];
+        F[start + other] = k % 2 ? 1 : -1;
+      }
+    } else {
+      throw new Error(`sampleTasks: law must be uniform or balanced; got ${law}. Choose one of these words.`);
+    }
+  }
+  return F;
+}
+
+/**
+ * The task kernel (K, K) of a table F (T, K): the mean over tasks of f(z) f(z').
+ */
+export function taskKernel(F, r) {
+  const K = 2 ** r, T = F.length / K, kernel = new Float64Array(K * K);
+  addTasks(kernel, F, K, 0, T, 1);
+  return kernel.map((sum) => sum / T);
+}
+
+/** Add tasks from ... to - 1 of F to a kernel's sum, or take them away: exact, since all are whole numbers. */
+function addTasks(sum, F, K, from, to, sign) {
+  for (let t = from * K; t < to * K; t += K) {
+    for (let k = 0; k < K; k++) {
+      const label = sign * F[t + k];
+      for (let l = 0; l < K; l++) sum[k * K + l] += label * F[t + l];
+    }
+  }
+}
+
+/**
+ * Task after task from one law and seed: the first T tasks stay the same as T grows, and a kernel costs only the
+ * tasks that came or went since the last.
+ * @returns {{table: (T: number) => Float64Array, kernel: (T: number) => Float64Array}} the first T tasks (T, K), and
+ *   their kernel (K, K); T may be Infinity for the kernel.
+ */
+export function taskStream(r, law, rng) {
+  const K = 2 ** r, sum = new Float64Array(K * K);
+  let F = new Float64Array(0), held = 0;
+  const table = (T) => {
+    if (F.length < T * K) {
+      const longer = new Float64Array(T * K);
+      longer.set(F);
+      longer.set(sampleTasks(T - F.length / K, r, law, rng), F.length);
+      F = longer;
+    }
+    return F.subarray(0, T * K);
+  };
+  const kernel = (T) => {
+    if (T === Infinity) return limitKernel(r, law);
+    table(T);
+    addTasks(sum, F, K, held, T, 1);
+    addTasks(sum, F, K, T, held, -1);
+    held = T;
+    return sum.map((value) => value / T);
+  };
+  return { table, kernel };
+}
+
+/**
+ * The task kernel (K, K) of infinitely many tasks: 1{z = z'} (uniform) or (K 1{z = z'} - 1) / (K - 1) (balanced).
+ */
+export function limitKernel(r, law) {
+  const K = 2 ** r, away = law === "balanced" ? -1 / (K - 1) : 0;
+  return Float64Array.from({ length: K * K }, (_, n) => (n % (K + 1) ? away : 1));
+}
+
+/**
+ * What the kernel of T tasks deviates from its limit by, at most, over all pairs of patterns, with probability
+ * 1 - delta (Hoeffding and a union bound).
+ */
+export function kernelDeviationBound(T, r, delta) {
+  return Math.sqrt((2 * Math.log(4 ** r / delta)) / T);
+}
+
+// Moments of a neuron given the pattern
+
+const DAWSON_STEP = 1 / 16, DAWSON_REACH = 12, DAWSON_ORDER = 9;
+const DAWSON_TABLE = dawsonTable();
+
+/** Taylor coefficients around 0, 1/16, ...: values by Rybicki's sum, then the recurrence that F' = 1 - 2xF gives. */
+function dawsonTable() {
+  const rows = DAWSON_REACH / DAWSON_STEP + 1, table = new Float64Array(rows * DAWSON_ORDER), h = 0.25;
+  for (let j = 0; j < rows; j++) {
+    const x = j * DAWSON_STEP, t = table.subarray(j * DAWSON_ORDER, (j + 1) * DAWSON_ORDER);
+    for (let n = 1; n * h < x + 7; n += 2) t[0] += (Math.exp(-((x - n * h) ** 2)) - Math.exp(-((x + n * h) ** 2))) / n;
+    t[0] /= Math.sqrt(Math.PI);
+    t[1] = 1 - 2 * x * t[0];
+    for (let n = 1; n + 1 < DAWSON_ORDER; n++) t[n + 1] = (-2 * x * t[n] - 2 * t[n - 1]) / (n + 1);
+  }
+  return table;
+}
+
+/**
+ * Dawson's integral exp(-x^2) int_0^x exp(t^2) dt of a real number, to 1e-14.
+ */
+export function dawson(x) {
+  const size = Math.abs(x);
+  let value = 0;
+  if (size < DAWSON_REACH) {
+    const j = Math.round(size / DAWSON_STEP), t = size - j * DAWSON_STEP;
+    for (let n = DAWSON_ORDER - 1; n >= 0; n--) value = value * t + DAWSON_TABLE[j * DAWSON_ORDER + n];
+  } else { // 1/2x (1 + 1/2x^2 + 1 3/(2x^2)^2 + ...)
+    const small = 1 / (2 * x * x);
+    for (let n = 10; n >= 0; n--) value = 1 + (2 * n + 1) * small * value;
+    value /= 2 * size;
+  }
+  return x < 0 ? -value : value;
+}
+
+/**
+ * The Faddeeva function of a real number, exp(-x^2) + (2i / sqrt pi) dawson(x), as its real and imaginary part.
+ */
+export function faddeeva(x) {
+  return [Math.exp(-x * x), (2 / Math.sqrt(Math.PI)) * dawson(x)];
+}
+
+const TAIL = 8.6, MIDPOINTS_DOWN_TO = 0.02, MIDPOINTS_WITHOUT_BIAS = 0.1;
+const RAY_STEP = 0.08, RAY_FROM = -3.7, RAY_TO = 37;
+
+/**
+ * The moments of relu(s), s = w . x + b, of every neuron given every pattern: the integrals of `mtfl.moments`.
+ *
+ * They are sums over real nodes. Midpoints would be many where tau / |w| is small. There, for b = 0, the trapezoidal
+ * rule takes over in y, u = exp(y - exp(-y)), down to tau = 0; a bias would need the package's complex nodes, and is
+ * refused for tau < |w| / 50.
+ * @param V (m, r) coordinates in the subspace
+ * @param tau (m) norms of the parts outside
+ * @param [b] (m) biases, zero by default
+ * @returns {{mean: Float64Array, active: Float64Array, first: Float64Array, density: Float64Array, m: number, r: number}}
+ *   E[relu(s) | z] (m, K), P(s > 0 | z) (m, K), E[1{s > 0} |h_i| | z] (m, K, r), density of s at 0 given z (m, K).
+ */
+export function patternMoments(V, tau, b = null) {
+  const m = tau.length, r = V.length / m, K = 2 ** r, half = Math.sqrt(2 / Math.PI), toUnit = 2 / Math.sqrt(Math.PI);
+  const mean = new Float64Array(m * K), active = new Float64Array(m * K).fill(0.5);
+  const first = new Float64Array(m * K * r).fill(half / 2), density = new Float64Array(m * K);
+  const re = new Float64Array(K), im = new Float64Array(K), slopeRe = new Float64Array(r), slopeIm = new Float64Array(r);
+  for (let j = 0; j < m; j++) {
+    const bias = b ? b[j] : 0;
+    let norm = tau[j] * tau[j];
+    for (let i = 0; i < r; i++) norm += V[j * r + i] ** 2;
+    norm = Math.sqrt(norm);
+    const wide = tau[j] >= (bias ? MIDPOINTS_DOWN_TO : MIDPOINTS_WITHOUT_BIAS) * norm;
+    if (!(norm > 0)) throw new Error("patternMoments: every neuron must be nonzero; got v = 0 and tau = 0. Drop it.");
+    if (!wide && bias) throw new Error(`patternMoments: tau must be at least |w| / 50 with a bias; got ${tau[j]}. Clamp it.`);
+    const step = (2 * Math.PI) / (TAIL * norm + Math.abs(bias));
+    const count = wide ? Math.ceil(TAIL / (tau[j] * step)) : Math.ceil((RAY_TO - RAY_FROM) / RAY_STEP);
+    for (let n = 0; n < count; n++) {
+      const y = RAY_FROM + n * RAY_STEP;
+      const u = wide ? (n + 0.5) * step : Math.exp(y - Math.exp(-y)) / norm;
+      const weight = wide ? 1 / (Math.PI * (n + 0.5)) : (RAY_STEP / Math.PI) * (1 + Math.exp(-y)); // of du/u
+      const reach = tau[j] * u;
+      if (reach > TAIL + 0.5) break;
+      const gauss = weight * Math.exp(-0.5 * reach * reach);
+      re[0] = bias ? gauss * Math.cos(bias * u) : gauss;
+      im[0] = bias ? gauss * Math.sin(bias * u) : 0;
+      for (let i = 0, size = 1; i < r; i++, size *= 2) { // E exp(i a |h|), a = +-v_i u, doubles the patterns
+        const a = V[j * r + i] * u, x = a * Math.SQRT1_2, c = Math.exp(-x * x), s = toUnit * dawson(x);
+        const over = half / (c * c + s * s);
+        slopeRe[i] = over * c; // E |h| exp(i a |h|) over E exp(i a |h|); the conjugate for z_i = -1
+        slopeIm[i] = a - over * s;
+        for (let k = 0; k < size; k++) {
+          const p = re[k], q = im[k];
+          re[k + size] = p * c - q * s;
+          im[k + size] = p * s + q * c;
+          re[k] = p * c + q * s;
+          im[k] = q * c - p * s;
+        }
+      }
+      for (let k = 0, row = j * K; k < K; k++, row++) {
+        active[row] += im[k];
+        density[row] += u * re[k];
+        for (let i = 0; i < r; i++) {
+          first[row * r + i] += im[k] * slopeRe[i] + (k >> i & 1 ? re[k] : -re[k]) * slopeIm[i];
+        }
+      }
+    }
+    for (let k = 0, row = j * K; k < K; k++, row++) { // E[1{s > 0} s], by parts in the Gaussian outside
+      mean[row] = bias * active[row] + tau[j] * tau[j] * density[row];
+      for (let i = 0; i < r; i++) mean[row] += (k >> i & 1 ? 1 : -1) * V[j * r + i] * first[row * r + i];
+    }
+  }
+  return { mean, active, first, density, m, r };
+}
+
+// Steps of the representation
+
+/**
+ * The negative population gradient of each neuron: infinitely many inputs, heads one small step from zero.
+ * @param moments of `patternMoments`
+ * @param kernel (K, K) of a table of tasks or of infinitely many
+ * @param {number} [scale] kappa^2 eta_a
+ * @returns {{parallel: Float64Array, perpendicular: Float64Array}} coordinates in the subspace (m, r), and the factor
+ *   on the part outside (m).
+ */
+export function stepOfMoments({ mean, first, density, m, r }, kernel, scale = 1) {
+  const K = 2 ** r, parallel = new Float64Array(m * r), perpendicular = new Float64Array(m);
+  for (let j = 0; j < m; j++) {
+    for (let l = 0, row = j * K; l < K; l++, row++) {
+      let pull = 0;
+      for (let k = 0; k < K; k++) pull += mean[j * K + k] * kernel[k * K + l];
+      pull *= scale / (K * K);
+      perpendicular[j] += pull * density[row];
+      for (let i = 0; i < r; i++) parallel[j * r + i] += (l >> i & 1 ? pull : -pull) * first[row * r + i];
+    }
+  }
+  return { parallel, perpendicular };
+}
+
+/**
+ * The same for neurons whose moments are not at hand. Changing only the kernel, keep the moments: `stepOfMoments`.
+ */
+export function populationStep({ V, tau }, kernel, scale = 1) {
+  return stepOfMoments(patternMoments(V, tau), kernel, scale);
+}
+
+/**
+ * The step to first order in |v| / tau, from the tasks' coefficients of degree 0, 1 and 2.
+ * @param F (T, K) table of tasks
+ */
+export function leadingOrderStep({ V, tau }, F, scale = 1) {
+  const m = tau.length, r = V.length / m, K = 2 ** r, T = F.length / K, f = walshCoefficients(F, r);
+  const drift = new Float64Array(r), operator = new Float64Array(r * r);
+  let square = 0;
+  for (let t = 0; t < f.length; t += K) square += f[t] * f[t] / T;
+  for (let i = 0; i < r; i++) {
+    operator[i * r + i] = square;
+    for (let t = 0; t < f.length; t += K) {
+      drift[i] += f[t] * f[t + (1 << i)] / T;
+      for (let j = 0; j < r; j++) {
+        operator[i * r + j] += f[t + (1 << i)] * f[t + (1 << j)] / T;
+        if (i !== j) operator[i * r + j] += (2 / Math.PI) * f[t] * f[t + (1 << i | 1 << j)] / T;
+      }
+    }
+  }
+  const c = scale / (2 * Math.PI), parallel = new Float64Array(m * r), perpendicular = new Float64Array(m);
+  for (let n = 0; n < m; n++) {
+    let along = 0;
+    for (let i = 0; i < r; i++) {
+      along += drift[i] * V[n * r + i];
+      let sum = tau[n] * drift[i];
+      for (let j = 0; j < r; j++) sum += operator[i * r + j] * V[n * r + j];
+      parallel[n * r + i] = c * sum;
+    }
+    perpendicular[n] = c * (square + along / tau[n]);
+  }
+  return { parallel, perpendicular };
+}
+
+/**
+ * What a step adds, less the decay: inside the subspace (m, r), and along the part outside (m), which has a sign.
+ */
+export function learned({ V, tau }, step, decay = 0) {
+  return {
+    V: step.parallel.map((value, n) => value - decay * V[n]),
+    tau: step.perpendicular.map((value, n) => (value - decay) * tau[n]),
+  };
+}
+
+/**
+ * The neurons after the step: W + stepSize (step - decay W).
+ */
+export function moved({ V, tau }, step, stepSize, decay = 0) {
+  const added = learned({ V, tau }, step, decay);
+  return {
+    V: added.V.map((value, n) => V[n] + stepSize * value),
+    tau: added.tau.map((value, n) => Math.abs(tau[n] + stepSize * value)),
+  };
+}
+
+// How much of the subspace the neurons hold
+
+/**
+ * Singular values of A (m, n), largest first, by one-sided Jacobi rotations of its columns: small ones keep their digits.
+ */
+export function singularValues(A, n) {
+  const columns = Array.from({ length: n }, (_, i) => Float64Array.from({ length: A.length / n }, (_, j) => A[j * n + i]));
+  const dot = (x, y) => x.reduce((sum, value, j) => sum + value * y[j], 0);
+  for (let sweep = 0, turned = true; turned && sweep < 60; sweep++) {
+    turned = false;
+    for (let p = 0; p < n; p++) {
+      for (let q = p + 1; q < n; q++) {
+        const x = columns[p], y = columns[q], xx = dot(x, x), yy = dot(y, y), xy = dot(x, y);
+        if (!(Math.abs(xy) > 1e-15 * Math.sqrt(xx * yy))) continue;
+        turned = true;
+        const [c, s] = rotation(xx, yy, xy);
+        for (let j = 0; j < x.length; j++) [x[j], y[j]] = [c * x[j] - s * y[j], s * x[j] + c * y[j]];
+      }
+    }
+  }
+  return columns.map((x) => Math.sqrt(dot(x, x))).sort((a, b) => b - a);
+}
+
+/** Cosine and sine of the rotation that makes [[xx, xy], [xy, yy]] diagonal. */
+function rotation(xx, yy, xy) {
+  const zeta = (yy - xx) / (2 * xy), t = (zeta < 0 ? -1 : 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
+  const c = 1 / Math.hypot(1, t);
+  return [c, c * t];
+}
+
+/**
+ * Eigenvalues of a symmetric matrix A (n, n), largest first, by Jacobi rotations.
+ */
+export function symmetricEigenvalues(A, n) {
+  const B = Float64Array.from(A);
+  for (let sweep = 0, turned = true; turned && sweep < 60; sweep++) {
+    turned = false;
+    for (let p = 0; p < n; p++) {
+      for (let q = p + 1; q < n; q++) {
+        const off = B[p * n + q];
+        if (!(Math.abs(off) > 1e-16 * Math.hypot(B[p * n + p], B[q * n + q]))) continue;
+        turned = true;
+        const [c, s] = rotation(B[p * n + p], B[q * n + q], off);
+        for (let k = 0; k < n; k++) {
+          const x = B[k * n + p], y = B[k * n + q];
+          B[k * n + p] = c * x - s * y;
+          B[k * n + q] = s * x + c * y;
+        }
+        for (let k = 0; k < n; k++) {
+          const x = B[p * n + k], y = B[q * n + k];
+          B[p * n + k] = c * x - s * y;
+          B[q * n + k] = s * x + c * y;
+        }
+      }
+    }
+  }
+  return Array.from({ length: n }, (_, i) => B[i * n + i]).sort((a, b) => b - a);
+}
+
+/**
+ * Share of the squared norm inside the subspace, and sigma_r / sigma_1 of V; both 0 where all of V is 0.
+ * @returns {{energy: number, conditioning: number}}
+ */
+export function recovery({ V, tau }) {
+  const size = (values) => values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  const scale = Math.max(size(V), size(tau)) || 1;
+  const values = singularValues(V.map((value) => value / scale), V.length / tau.length);
+  const inside = values.reduce((sum, value) => sum + value * value, 0);
+  const outside = tau.reduce((sum, value) => sum + (value / scale) ** 2, 0);
+  return {
+    energy: inside / (inside + outside || 1),
+    conditioning: values.at(-1) / (values[0] || 1),
+  };
+}
+
+/**
+ * The edges of the Marchenko-Pastur law: where the eigenvalues of (1/T) sum_t g_t g_t^T lie for g_t ~ N(0, I_r) as both
+ * grow with r / T = ratio.
+ * @returns {[number, number]}
+ */
+export function marchenkoPasturEdges(ratio) {
+  return [(1 - Math.sqrt(ratio)) ** 2, (1 + Math.sqrt(ratio)) ** 2];
+}
+
+/**
+ * Density of the Marchenko-Pastur law at x; for ratio > 1 it has mass 1 / ratio, the rest lies at 0.
+ */
+export function marchenkoPasturDensity(x, ratio) {
+  const [low, high] = marchenkoPasturEdges(ratio);
+  return x > low && x < high ? Math.sqrt((high - x) * (x - low)) / (2 * Math.PI * ratio * x) : 0;
+}

@@ -1,0 +1,228 @@
+/**
+ * Neurons in the plane: r = 2 features, and what the exact population step makes of random neurons.
+ *
+ * A round is the population step of heads that start at zero again and take one small step, so that the weight decay
+ * that cancels the growth outside the subspace is the same in each round. All positions are in units of the neurons'
+ * root mean square length: the squared axes of the ellipse (root mean squares of the cloud along its principal
+ * directions) add up to the energy, and their ratio is the conditioning.
+ */
+import {
+  generator, limitKernel, moved, patternMoments, patternSigns, randomNeurons, recovery, stepOfMoments, taskStream,
+} from "./engine.js";
+import { button, choice, html, lineChart, openView, picture, player, row, slider, svg, text } from "./ui.js";
+
+const FEATURES = 2, NEURONS = 150, ROUNDS = 40;
+const TASKS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, 1000, "inf"];
+const DIMENSIONS = [3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
+const DECAYS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2];
+const STEPS = [1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100];
+const CANCELLING = 1 / (2 * Math.PI * 2 ** FEATURES); // growth outside the plane under infinitely many uniform tasks
+const WIDTH = 340, TOP = 40, HEIGHT = 290, BAR = TOP + HEIGHT + 12;
+const COLOURS = ["purple", "blue", "green", "vermilion"]; // of the quadrants in which neurons start
+
+/** Remember the last result of a function. */
+function remembering(make) {
+  let key, value;
+  return (...args) => {
+    if (args.join() !== key) [key, value] = [args.join(), make(...args)];
+    return value;
+  };
+}
+
+/** A layer in units of its root mean square length: positions (m, 2), how far they reach, energy and conditioning. */
+function frameOf(neurons) {
+  const { V, tau } = neurons;
+  const square = V.reduce((sum, x) => sum + x * x, 0) + tau.reduce((sum, x) => sum + x * x, 0);
+  const at = V.map((x) => x / Math.sqrt(square / tau.length));
+  const reach = at.reduce((most, x, n) => (n % 2 ? most : Math.max(most, Math.hypot(x, at[n + 1]))), 0);
+  return { neurons, at, reach, ...recovery(neurons) };
+}
+
+/** Axes and angle of the cloud: roots of its second moments. */
+function axesOf(at) {
+  let xx = 0, yy = 0, xy = 0;
+  for (let n = 0; n < at.length; n += 2) {
+    xx += at[n] ** 2 / (at.length / 2);
+    yy += at[n + 1] ** 2 / (at.length / 2);
+    xy += (at[n] * at[n + 1]) / (at.length / 2);
+  }
+  const middle = (xx + yy) / 2, spread = Math.hypot((xx - yy) / 2, xy);
+  return [Math.sqrt(middle + spread), Math.sqrt(Math.max(0, middle - spread)), Math.atan2(2 * xy, xx - yy) / 2];
+}
+
+export function render({ model, el }) {
+  const view = openView({ model, el });
+
+  // What the state says
+  const layer = remembering((d, seed) => {
+    const frame = frameOf(randomNeurons(NEURONS, FEATURES, d, generator(seed, 0)));
+    return { frame, moments: patternMoments(frame.neurons.V, frame.neurons.tau) };
+  });
+  const streamOf = remembering((law, seed) => taskStream(FEATURES, law, generator(seed, 1)));
+  const runOf = remembering((tasks, law, d, decay, stepSize, seed) => {
+    const { frame, moments } = layer(d, seed);
+    const T = tasks === "inf" ? Infinity : tasks, kernel = streamOf(law, seed).kernel(T), frames = [frame];
+    const at = (round) => {
+      while (frames.length <= round) {
+        const { V, tau } = frames.at(-1).neurons;
+        const step = stepOfMoments(frames.length > 1 ? patternMoments(V, tau) : moments, kernel);
+        frames.push(frameOf(moved({ V, tau }, step, stepSize, decay * CANCELLING)));
+      }
+      return frames[round];
+    };
+    return { at, T, kernel, F: T === Infinity ? null : Float64Array.from(streamOf(law, seed).table(T)) };
+  });
+
+  // The plane, the tasks above it and the bar of energy below
+  const plane = view.picture(picture(WIDTH, BAR + 40));
+  const label = text(0, 11, ""), tiles = svg("g", { class: "mtfl-tiles" });
+  const ghosts = svg("path", { class: "mtfl-ghosts" });
+  const spokes = COLOURS.map((colour) => svg("path", { class: `mtfl-spokes mtfl-${colour}` }));
+  const dots = COLOURS.map((colour) => svg("path", { class: `mtfl-dots mtfl-${colour}` }));
+  const ellipse = svg("ellipse", { class: "mtfl-ellipse" });
+  const inside = svg("rect", { class: "mtfl-inside", x: 0, y: BAR, height: 10, rx: 2 });
+  const percent = text(0, BAR + 26, "", { class: "mtfl-title" });
+  const middle = TOP + HEIGHT / 2;
+  plane.append(
+    label, tiles,
+    svg("path", { class: "mtfl-grid", d: `M0 ${middle}H${WIDTH}M${WIDTH / 2} ${TOP}V${TOP + HEIGHT}` }),
+    text(WIDTH, middle - 5, "feature 1", { "text-anchor": "end" }), text(WIDTH / 2 + 6, TOP + 10, "feature 2"),
+    ghosts, ...spokes, ...dots, ellipse,
+    svg("rect", { class: "mtfl-outside", x: 0, y: BAR, width: WIDTH, height: 10, rx: 2 }), inside, percent,
+    text(WIDTH, BAR + 26, "outside", { "text-anchor": "end" }),
+  );
+
+  const signs = patternSigns(FEATURES);
+  const drawTasks = ({ T, F }) => {
+    const law = view.get("law"), K = 2 ** FEATURES;
+    if (T === Infinity) {
+      const all = Array.from({ length: 2 ** K }, (_, n) => Array.from({ length: K }, (_, k) => ((n >> k) & 1 ? 1 : -1)));
+      F = all.filter((f) => law === "uniform" || f.reduce((sum, value) => sum + value) === 0).flat();
+    }
+    const count = F.length / K, few = Math.min(count, 16);
+    label.textContent = T === Infinity
+      ? `All ${count} ${law === "uniform" ? "" : "balanced "}tasks, equally often`
+      : T === 1 ? "The task: its label in each quadrant" : few < T ? `${few} of the ${T} tasks` : `The ${T} tasks`;
+    tiles.replaceChildren(...Array.from({ length: few * K }, (_, n) => svg("rect", {
+      class: F[n] > 0 ? "mtfl-plus" : "mtfl-minus", width: 7, height: 7,
+      x: Math.floor(n / K) * 21 + (signs[2 * (n % K)] > 0 ? 9 : 0.5), y: signs[2 * (n % K) + 1] > 0 ? 17.5 : 26,
+    })));
+  };
+
+  let run = null, target = null, from = null, extent = 1, moving = false, touched = -Infinity;
+  const displayed = new Float64Array(2 * NEURONS);
+
+  /** Draw the neurons a share of the way from where they were to where they are. */
+  const drawNeurons = (share) => {
+    const start = layer(view.get("d"), view.get("seed")).frame.at;
+    extent += share * (Math.max(0.3, 1.06 * target.reach) - extent);
+    const scale = HEIGHT / 2 / extent, x = (value) => (WIDTH / 2 + scale * value).toFixed(1);
+    const y = (value) => (middle - scale * value).toFixed(1);
+    const lines = ["", "", "", ""], points = ["", "", "", ""];
+    let old = "";
+    for (let n = 0; n < displayed.length; n += 2) {
+      displayed[n] = from[n] + share * (target.at[n] - from[n]);
+      displayed[n + 1] = from[n + 1] + share * (target.at[n + 1] - from[n + 1]);
+      const quadrant = (start[n] > 0) + 2 * (start[n + 1] > 0), place = `${x(displayed[n])} ${y(displayed[n + 1])}`;
+      lines[quadrant] += `M${WIDTH / 2} ${middle}L${place}`;
+      points[quadrant] += `M${place}h.01`;
+      old += `M${x(start[n])} ${y(start[n + 1])}h.01`;
+    }
+    COLOURS.forEach((_, q) => {
+      spokes[q].setAttribute("d", lines[q]);
+      dots[q].setAttribute("d", points[q]);
+    });
+    ghosts.setAttribute("d", old);
+    const [long, short, angle] = axesOf(displayed);
+    ellipse.setAttribute("rx", (scale * long).toFixed(2));
+    ellipse.setAttribute("ry", (scale * short).toFixed(2));
+    ellipse.setAttribute("transform", `translate(${WIDTH / 2} ${middle}) rotate(${((-180 / Math.PI) * angle).toFixed(2)})`);
+  };
+
+  // Traces
+  const roundsShown = (round) => {
+    const max = Math.max(10, 10 * Math.ceil(round / 10));
+    return { min: 0, max, ticks: [0, max / 2, max], label: "round" };
+  };
+  const chart = lineChart({
+    height: 170, x: roundsShown(0), y: { min: 0, max: 1, ticks: [0, 0.5, 1] },
+    series: [{ name: "energy", colour: "ink" }, { name: "conditioning", colour: "ink mtfl-dashed" }],
+  });
+
+  /** Say in words what is seen. */
+  const describe = ({ energy, conditioning }, round) => {
+    const T = view.get("tasks"), law = view.get("law");
+    const tasks = T === 1 ? `one ${law} task` : `${T === "inf" ? "infinitely many" : T} ${law} tasks`;
+    const numbers = `conditioning ${conditioning.toFixed(2)}, energy ${energy.toFixed(2)}`;
+    if (round === 0) return `Before training, the neurons point everywhere, mostly out of the plane: ${numbers}.`;
+    const shape = conditioning < 0.15 ? "fall onto a line" : conditioning < 0.6 ? "stretch in one direction" : "fill the plane evenly";
+    return `After ${round} round${round > 1 ? "s" : ""} on ${tasks} the neurons ${shape}: ${numbers}.`;
+  };
+
+  // Controls
+  const restart = (key) => (value) => ({ [key]: value, rounds: 1 });
+  const next = () => {
+    if (view.get("rounds") >= ROUNDS) return false;
+    view.set({ rounds: view.get("rounds") + 1 });
+  };
+  const play = player(view, 450, next);
+  const counted = (one, many) => (n) => (n === "inf" ? `infinitely many ${many}` : `${n} ${n === 1 ? one : many}`);
+  const controls = html("div", {},
+    slider(view, "tasks", { label: "Tasks T", stops: TASKS, say: counted("task", "tasks"), move: restart("tasks") }),
+    choice(view, "law", { label: "Labels", values: { uniform: "uniform", balanced: "balanced" }, move: restart("law") }),
+    slider(view, "rounds", { label: "Round", stops: Array.from({ length: ROUNDS + 1 }, (_, n) => n) }),
+    row(
+      play.node,
+      button("Step", next),
+      button("Restart", () => view.set({ rounds: 0 })),
+      button("Resample", () => view.set({ seed: view.get("seed") + 1, rounds: Math.max(1, view.get("rounds")) })),
+    ),
+    chart.node,
+  );
+  view.add(
+    html("div", { class: "mtfl-columns" }, html("div", {}, plane), controls),
+    view.words,
+    html("div", { class: "mtfl-fine" },
+      slider(view, "d", { label: "Dimension d", stops: DIMENSIONS, move: restart("d") }),
+      slider(view, "step_size", { label: "Step size", stops: STEPS, move: restart("step_size") }),
+      slider(view, "decay", { label: "Weight decay", stops: DECAYS, move: restart("decay") })),
+  );
+
+  const keys = ["tasks", "law", "d", "decay", "step_size", "seed"];
+  view.watch([...keys, "rounds"], () => {
+    const before = run, now = performance.now(), round = Math.min(view.get("rounds"), ROUNDS);
+    run = runOf(...keys.map(view.get));
+    target = run.at(round);
+    const changed = run !== before, burst = changed && now - touched < 400;
+    if (changed) {
+      touched = now;
+      drawTasks(run);
+    }
+    if (changed && before && round <= 1) play.pause();
+    inside.setAttribute("width", (WIDTH * target.energy).toFixed(1));
+    percent.textContent = `energy ${(100 * target.energy).toFixed(0)} % inside the plane`;
+    chart.span(roundsShown(round));
+    const traces = ["energy", "conditioning"].map((name) => Array.from({ length: round + 1 }, (_, k) => [k, run.at(k)[name]]));
+    chart.plot(traces, `Energy and conditioning by round, up to round ${round}.`);
+    view.say(describe(target, round));
+    view.report({ energy: target.energy, conditioning: target.conditioning });
+    if (moving && changed) return; // the frames to come go to the new target
+    if (!before || burst) {
+      from = target.at;
+      drawNeurons(1);
+      return;
+    }
+    from = changed ? run.at(0).at : Float64Array.from(displayed);
+    moving = true;
+    view.animate(changed ? 900 : 350, (share) => {
+      moving = share < 1;
+      drawNeurons(share * share * (3 - 2 * share));
+    });
+  });
+  view.inspect(() => ({
+    V: [...target.neurons.V], tau: [...target.neurons.tau], energy: target.energy, conditioning: target.conditioning,
+    startV: [...run.at(0).neurons.V], startTau: [...run.at(0).neurons.tau], kernel: [...run.kernel],
+    F: run.F && [...run.F], displayed: [...displayed],
+  }));
+  return view.end;
+}

@@ -1,0 +1,55 @@
+"""Neurons in the plane."""
+
+from __future__ import annotations
+
+import traitlets
+
+from mtfl.explorables.explorable import Count, Explorable
+
+
+class NeuronsInPlane(Explorable):
+    """Two features, random neurons, and the exact population step, round after round.
+
+    Heads start at zero again in each round, so that a round is one :func:`mtfl.population.population_step`, here with
+    kappa^2 eta_a = 1, and ``Neurons.moved``. Moving any control but the round starts anew and shows one round.
+
+    Args:
+        tasks: T, or ``math.inf``.
+        law: of the tasks, "uniform" or "balanced".
+        d: input dimension.
+        decay: weight decay in units of 2^-r / 2 pi, which cancels the growth outside the plane under infinitely many
+            uniform tasks.
+        step_size: eta_w.
+        rounds: done, 0 to 40.
+        seed: of neurons and tasks; the draws are JavaScript's own.
+        energy: of the neurons that are shown; written by the figure.
+        conditioning: likewise.
+    """
+
+    module = "neurons"
+    heights = ("33rem", "59rem")
+
+    tasks = Count(1)
+    law = traitlets.Enum(["uniform", "balanced"], "balanced").tag(sync=True)
+    d = traitlets.Int(30, min=3).tag(sync=True)
+    decay = traitlets.Float(0.0, min=0.0).tag(sync=True)
+    step_size = traitlets.Float(60.0, min=0.0).tag(sync=True)
+    rounds = traitlets.Int(1, min=0, max=40).tag(sync=True)
+    seed = traitlets.Int(1, min=0).tag(sync=True)
+    energy = traitlets.Float(None, allow_none=True).tag(sync=True)
+    conditioning = traitlets.Float(None, allow_none=True).tag(sync=True)
+
+    @traitlets.default("name")
+    def _default_name(self) -> str:
+        return "fig-neurons"
+
+    @traitlets.default("title")
+    def _default_title(self) -> str:
+        return "Neurons in the plane"
+
+    @traitlets.default("alt")
+    def _default_alt(self) -> str:
+        return (
+            "Random neurons, drawn by their two features, after a training step: on one task they fall onto a line, on "
+            "many tasks they form a round cloud. Controls set the number of tasks, their law and the training."
+        )

@@ -1,0 +1,318 @@
+/**
+ * What figures are made of: a view on the state, native controls bound to it, and SVG pictures.
+ *
+ * A figure is a function `render({ model, el })`. The model is anywidget's (get, set, on, off, save_changes): in Jupyter
+ * it is shared with Python, on a page it is a small stand-in. A figure shows what the state says and nothing else, so
+ * that a slider, a link in a sentence and Python can all set it.
+ */
+
+// Elements
+
+/** An HTML element with attributes (a function listens to an event, false leaves an attribute out) and children. */
+export function html(tag, attributes = {}, ...children) {
+  return dressed(document.createElement(tag), attributes, children);
+}
+
+/** An SVG element. */
+export function svg(tag, attributes = {}, ...children) {
+  return dressed(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function dressed(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+const unique = () => `mtfl-${Math.random().toString(36).slice(2)}`;
+
+// The view
+
+const QUIET = 700; // ms without a change before a screen reader hears of it
+const REPORT = 150; // ms between reports to Python
+
+/**
+ * Open a view: what a figure's render function starts with, and whose `end` it returns.
+ *
+ * The element is emptied and becomes a group named by the state's title. Links in the text whose address is
+ * `#NAME?key=value&key=value` set this state when NAME is its name.
+ * @returns an object with
+ *   `get(key)`, `set({ key: value })`: the state;
+ *   `watch(keys, run)`: run now, and once after changes of these keys;
+ *   `add(...nodes)`: append to the figure;
+ *   `say(text)`: the sentence under the picture, which is its text alternative too; `words` is its element;
+ *   `picture(node)`: this picture is the one that the sentence describes;
+ *   `report({ key: value })`: numbers for Python to read back, at most every 150 ms;
+ *   `animate(ms, tick)`: call tick(0 ... 1) for each frame, only tick(1) where the reader wants no motion;
+ *   `repeat(ms, step)`: call step each so many ms until it returns false; returns a function that stops it;
+ *   `inspect(give)`: let `el.inspect()` return what the picture was drawn from;
+ *   `end()`: take everything down.
+ */
+export function openView({ model, el }) {
+  const endings = [], described = [];
+  const status = html("p", { class: "mtfl-status", role: "status" });
+  const words = html("p", { class: "mtfl-words", "aria-hidden": "true" });
+  let quiet = 0, reporting = 0, frame = 0, ended = false;
+
+  el.classList.add("mtfl-x");
+  el.setAttribute("role", "group");
+  el.setAttribute("aria-label", model.get("title"));
+  el.replaceChildren(status);
+
+  const view = {
+    el,
+    words,
+    get: (key) => model.get(key),
+    set(changes) {
+      for (const [key, value] of Object.entries(changes)) model.set(key, value);
+      model.save_changes();
+    },
+    watch(keys, run) {
+      let waiting = false;
+      const later = () => {
+        if (waiting) return;
+        waiting = true;
+        queueMicrotask(() => {
+          waiting = false;
+          if (!ended) run();
+        });
+      };
+      for (const key of keys) model.on(`change:${key}`, later);
+      endings.push(() => keys.forEach((key) => model.off(`change:${key}`, later)));
+      run();
+    },
+    add: (...nodes) => el.append(...nodes),
+    picture(node) {
+      node.setAttribute("role", "img");
+      described.push(node);
+      return node;
+    },
+    say(text) {
+      words.textContent = text;
+      for (const node of described) node.setAttribute("aria-label", text);
+      clearTimeout(quiet);
+      quiet = setTimeout(() => (status.textContent = text), QUIET);
+    },
+    report(values) {
+      for (const [key, value] of Object.entries(values)) model.set(key, value);
+      reporting ||= setTimeout(() => {
+        reporting = 0;
+        model.save_changes();
+      }, REPORT);
+    },
+    animate(ms, tick) {
+      cancelAnimationFrame(frame);
+      if (still()) return tick(1);
+      const start = performance.now();
+      const next = (now) => {
+        const share = Math.min(1, Math.max(0, now - start) / ms);
+        tick(share);
+        if (share < 1 && !ended) frame = requestAnimationFrame(next);
+      };
+      frame = requestAnimationFrame(next);
+    },
+    repeat(ms, step) {
+      const timer = setInterval(() => (ended || !el.isConnected || step() === false) && clearInterval(timer), ms);
+      return () => clearInterval(timer);
+    },
+    inspect: (give) => (el.inspect = give),
+    end() {
+      ended = true;
+      cancelAnimationFrame(frame);
+      clearTimeout(quiet);
+      clearTimeout(reporting);
+      endings.forEach((ending) => ending());
+      el.replaceChildren();
+    },
+  };
+
+  const follow = (hash) => {
+    const [name, query] = decodeURIComponent(hash.slice(1)).split("?");
+    if (name !== model.get("name") || !query) return false;
+    view.set(stateOf(query, model));
+    return true;
+  };
+  const clicked = (event) => {
+    const link = event.target.closest?.("a[href*='#']");
+    if (!link || !follow(link.hash)) return;
+    event.preventDefault();
+    el.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
+  };
+  document.addEventListener("click", clicked, true);
+  endings.push(() => document.removeEventListener("click", clicked, true));
+  if (follow(location.hash)) setTimeout(() => el.scrollIntoView({ block: "nearest" }));
+  return view;
+}
+
+/** The changes that a link asks for; numbers where the state holds numbers, and "inf". */
+function stateOf(query, model) {
+  const changes = {};
+  for (const [key, text] of new URLSearchParams(query)) {
+    if (model.get(key) === undefined) console.error(`${model.get("name")}: the state has no "${key}"`);
+    else changes[key] = text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+  }
+  return changes;
+}
+
+/** Whether the reader has asked for no motion. */
+export function still() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+// Controls, bound to a key of the state
+
+/** Numbers for people: three significant digits, the sign of infinity for "inf". */
+export function shown(value) {
+  if (value === "inf") return "∞";
+  return value >= 1000 ? value.toLocaleString("en") : String(Number(value.toPrecision(3)));
+}
+
+/**
+ * A slider over a list of values.
+ * @param {object} view
+ * @param {string} key of the state
+ * @param {object} options `label`; `stops`: the values in order; `show(value)` beside it; `say(value)` for a screen
+ *   reader; `move(value)`: the changes that a move asks for, by default the key's alone
+ */
+export function slider(view, key, { label, stops, show = shown, say = show, move = (value) => ({ [key]: value }) }) {
+  const id = unique();
+  const input = html("input", {
+    id, type: "range", min: 0, max: stops.length - 1, step: 1, "data-key": key,
+    input: () => view.set(move(stops[input.value])),
+  });
+  const output = html("output", { for: id });
+  const size = (value) => (value === "inf" ? Infinity : value);
+  view.watch([key], () => {
+    const value = view.get(key);
+    const exact = stops.indexOf(value);
+    const beyond = stops.findIndex((stop) => size(stop) >= size(value)); // Python may set what is no stop
+    input.value = exact >= 0 ? exact : beyond >= 0 ? beyond : stops.length - 1;
+    input.style.setProperty("--mtfl-share", input.value / (stops.length - 1));
+    output.textContent = show(value);
+    input.setAttribute("aria-valuetext", say(value));
+  });
+  return html("div", { class: "mtfl-slider" }, html("label", { for: id }, label), input, output);
+}
+
+/**
+ * Radio buttons side by side.
+ * @param {object} options `label`; `values`: { value: its words }; `move` as for a slider
+ */
+export function choice(view, key, { label, values, move = (value) => ({ [key]: value }) }) {
+  const name = unique();
+  const inputs = Object.keys(values).map((value) =>
+    html("input", { type: "radio", name, value, "data-key": key, change: () => view.set(move(value)) }));
+  view.watch([key], () => inputs.forEach((input) => (input.checked = input.value === view.get(key))));
+  const options = inputs.map((input) => html("label", {}, input, html("span", {}, values[input.value])));
+  return html("fieldset", { class: "mtfl-choice" }, html("legend", {}, label), html("div", {}, ...options));
+}
+
+/** A button. */
+export function button(label, press, attributes = {}) {
+  return html("button", { type: "button", click: press, ...attributes }, label);
+}
+
+/** A button that plays and pauses: `step` is called each so many ms until it returns false. */
+export function player(view, ms, step) {
+  let stop = null;
+  const node = button("", () => (stop ? pause() : play()), { class: "mtfl-play" });
+  const paint = () => (node.textContent = stop ? "Pause" : "Play");
+  const pause = () => {
+    stop?.();
+    stop = null;
+    paint();
+  };
+  const once = () => step() !== false || (pause(), false);
+  const play = () => {
+    stop = view.repeat(ms, once);
+    paint();
+    once();
+  };
+  paint();
+  return { node, pause };
+}
+
+/** Controls in one row. */
+export function row(...nodes) {
+  return html("div", { class: "mtfl-row" }, ...nodes);
+}
+
+// Pictures
+
+/** An SVG picture of this size, which fills its column and keeps its shape. */
+export function picture(width, height, attributes = {}) {
+  return svg("svg", { viewBox: `0 0 ${width} ${height}`, ...attributes });
+}
+
+/** Text in a picture. */
+export function text(x, y, content, attributes = {}) {
+  return svg("text", { x, y, ...attributes }, content);
+}
+
+/**
+ * Lines in a frame with axes.
+ * @param {object} options `width`, `height`; `x` and `y`: { min, max, ticks: [...], label, log };
+ *   `series`: [{ name, colour }] with a colour of the palette: blue, vermilion, green, purple, grey
+ * @returns {{node: SVGElement, plot: (lines: number[][][], label: string) => void, span: (x: object) => void}} `plot`
+ *   draws one list of points [x, y] for each series, with a dot at its end; `span` sets the x axis anew.
+ */
+export function lineChart({ width = 340, height = 190, x, y, series }) {
+  const left = 34, right = width - 10, top = 26, bottom = height - 34;
+  const scale = ({ min, max, log }, from, to) => {
+    const f = log ? Math.log : Number;
+    return (value) => from + ((to - from) * (f(value) - f(min))) / (f(max) - f(min));
+  };
+  const up = scale(y, bottom, top), axis = svg("g");
+  let along;
+  const node = picture(width, height, { class: "mtfl-chart", role: "img" });
+  const lines = series.map(({ colour }) => svg("path", { class: `mtfl-line mtfl-${colour}` }));
+  const dots = series.map(({ colour }) => svg("circle", { class: `mtfl-end mtfl-${colour}`, r: 3.5 }));
+  let offset = left;
+  const legend = series.map(({ name, colour }) => {
+    const entry = svg("g", {},
+      svg("path", { class: `mtfl-line mtfl-${colour}`, d: `M${offset} 10h16` }), text(offset + 21, 14, name));
+    offset += 34 + 6.4 * name.length;
+    return entry;
+  });
+  const levels = y.ticks.map((tick) => svg("g", {},
+    svg("path", { class: "mtfl-grid", d: `M${left} ${up(tick)}H${right}` }),
+    text(left - 6, up(tick) + 4, shown(tick), { "text-anchor": "end" })));
+  const span = ({ min, max, ticks, label, log }) => {
+    along = scale({ min, max, log }, left, right);
+    axis.replaceChildren(
+      ...ticks.map((tick) => text(along(tick), bottom + 15, shown(tick), { "text-anchor": "middle" })),
+      text((left + right) / 2, height - 4, label, { "text-anchor": "middle", class: "mtfl-title" }));
+  };
+  span(x);
+  node.append(...legend, ...levels, axis, ...lines, ...dots);
+  const plot = (points, label) => {
+    points.forEach((line, n) => {
+      const at = line.map(([px, py]) => `${along(px).toFixed(1)} ${up(py).toFixed(1)}`);
+      lines[n].setAttribute("d", at.length ? `M${at.join("L")}` : "");
+      const [cx, cy] = (at.at(-1) ?? "-9 -9").split(" ");
+      dots[n].setAttribute("cx", cx);
+      dots[n].setAttribute("cy", cy);
+    });
+    node.setAttribute("aria-label", label);
+  };
+  return { node, plot, span };
+}
+
+/**
+ * A matrix as coloured cells, first row on top: blue below 0, vermilion above, stronger the larger.
+ * @returns {{node: SVGElement, paint: (values: ArrayLike<number>) => void}} values in -1 ... 1
+ */
+export function heatMap({ rows, columns, cell = 20 }) {
+  const cells = Array.from({ length: rows * columns }, (_, n) => svg("rect", {
+    x: (n % columns) * cell, y: Math.floor(n / columns) * cell, width: cell - 1, height: cell - 1, rx: 2 }));
+  const node = picture(columns * cell, rows * cell, { class: "mtfl-cells" });
+  node.append(...cells);
+  const paint = (values) => cells.forEach((rect, n) => {
+    rect.setAttribute("class", values[n] < 0 ? "mtfl-blue" : "mtfl-vermilion");
+    rect.setAttribute("fill-opacity", Math.min(1, Math.abs(values[n])).toFixed(3));
+  });
+  return { node, paint };
+}

@@ -1,0 +1,187 @@
+/**
+ * The engine of the figures against numbers that Python made, and its random draws against their laws.
+ * tests/test_engine.py writes the numbers and runs this file: MTFL_ENGINE is the module, MTFL_GOLDEN the numbers.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const engine = await import(pathToFileURL(process.env.MTFL_ENGINE));
+const golden = JSON.parse(readFileSync(process.env.MTFL_GOLDEN, "utf8"));
+
+const TOLERANCE = 1e-9;
+const OF_WHOLE = new Set(["patternMoments", "stepOfMoments", "populationStep", "learned", "moved", "leadingOrderStep"]);
+
+/** Flat numbers of a value: an array, a number, or an object whose fields are named by the expected one. */
+const pick = (value, expected) =>
+  typeof expected === "number" || Array.isArray(expected)
+    ? { "": [value, expected] }
+    : Object.fromEntries(Object.keys(expected).map((key) => [key, [value[key], expected[key]]]));
+
+/** Relative error at most 1e-9: of each number, or of an array as a whole (or of 1e-4) where entries may cancel. */
+function close(found, expected, whole) {
+  for (const [name, [value, wanted]] of Object.entries(pick(found, expected))) {
+    const ours = [value].flat().flatMap((part) => (ArrayBuffer.isView(part) ? [...part] : part)), theirs = [wanted].flat();
+    assert.equal(ours.length, theirs.length, `${name}: length`);
+    const scale = Math.max(1e-4, ...theirs.map(Math.abs));
+    theirs.forEach((number, n) => {
+      const error = Math.abs(ours[n] - number);
+      assert.ok(error <= TOLERANCE * (whole ? scale : Math.abs(number)), `${name}[${n}]: ${ours[n]} instead of ${number}`);
+    });
+  }
+}
+
+for (const { name, call, cases } of golden.functions) {
+  test(name, () => {
+    assert.ok(cases.length > 0);
+    for (const { args, expected } of cases) {
+      const values = args.map((value) => (value === "inf" ? Infinity : value));
+      close(engine[call](...values), expected, OF_WHOLE.has(call));
+    }
+  });
+}
+
+test("the generator is sfc32", () => {
+  for (const { seed, stream, integers } of golden.generator) {
+    const rng = engine.generator(seed, stream);
+    assert.deepEqual(integers.map(() => rng.next()), integers);
+  }
+});
+
+// Laws. Seeds are fixed; a mean may be off by 5 standard errors.
+
+const DRAWS = 100_000;
+
+function moments(draw, count = DRAWS) {
+  const values = Array.from({ length: count }, draw), mean = values.reduce((sum, x) => sum + x, 0) / count;
+  const central = (power) => values.reduce((sum, x) => sum + (x - mean) ** power, 0) / count;
+  return { mean, variance: central(2), third: central(3), fourth: central(4), count };
+}
+
+function hasMeanAndVariance(draw, mean, variance, count) {
+  const found = moments(draw, count); // of so many draws that an error of some percent is seen
+  const error = Math.sqrt(found.variance / found.count);
+  assert.ok(Math.abs(found.mean - mean) < 5 * error, `mean ${found.mean} instead of ${mean}`);
+  const spread = Math.sqrt((found.fourth - found.variance ** 2) / found.count);
+  assert.ok(Math.abs(found.variance - variance) < 5 * spread, `variance ${found.variance} instead of ${variance}`);
+  return found;
+}
+
+/** Counts of equally likely outcomes: chi-square within 5 standard deviations of its mean. */
+function evenly(counts, outcomes) {
+  assert.equal(counts.size, outcomes);
+  const total = [...counts.values()].reduce((sum, n) => sum + n, 0), share = total / outcomes;
+  const square = [...counts.values()].reduce((sum, n) => sum + (n - share) ** 2 / share, 0);
+  const free = outcomes - 1;
+  assert.ok(Math.abs(square - free) < 5 * Math.sqrt(2 * free) + 5, `chi-square ${square} with ${free} degrees`);
+}
+
+function tally(outcomes) {
+  const counts = new Map();
+  for (const outcome of outcomes) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  return counts;
+}
+
+test("uniform numbers", () => {
+  const rng = engine.generator(1);
+  hasMeanAndVariance(rng.uniform, 0.5, 1 / 12);
+  evenly(tally(Array.from({ length: DRAWS }, () => Math.floor(rng.uniform() * 100))), 100);
+  evenly(tally(Array.from({ length: DRAWS }, () => rng.below(7))), 7);
+  evenly(tally(Array.from({ length: DRAWS }, () => `${rng.below(8)} ${rng.below(8)}`)), 64); // successive draws
+  const values = Array.from({ length: 1000 }, rng.uniform);
+  assert.ok(values.some((x) => (x * 2 ** 40) % 1 !== 0), "uniform numbers must have 53 bits");
+});
+
+test("streams and seeds differ", () => {
+  const starts = [];
+  for (let seed = 0; seed < 100; seed++) {
+    for (let stream = 0; stream < 100; stream++) starts.push(engine.generator(seed, stream).next());
+  }
+  assert.ok(new Set(starts).size > 10_000 - 5); // two of so many integers may meet
+  hasMeanAndVariance(() => starts.pop() / 2 ** 32, 0.5, 1 / 12, 10_000);
+});
+
+test("normal numbers", () => {
+  const rng = engine.generator(2);
+  const found = hasMeanAndVariance(rng.normal, 0, 1);
+  assert.ok(Math.abs(found.third) < 5 * Math.sqrt(15 / DRAWS));
+  assert.ok(Math.abs(found.fourth - 3) < 5 * Math.sqrt(96 / DRAWS));
+  const pairs = moments(() => rng.normal() * rng.normal());
+  assert.ok(Math.abs(pairs.mean) < 5 / Math.sqrt(DRAWS), "successive draws must be independent");
+});
+
+test("gamma numbers", () => {
+  const rng = engine.generator(3);
+  for (const shape of [0.5, 1, 4.5, 400]) hasMeanAndVariance(() => engine.gamma(shape, rng), shape, shape);
+});
+
+test("random neurons", () => {
+  for (const [d, r] of [[3, 2], [20, 2], [1000, 4]]) {
+    const { V, tau } = engine.randomNeurons(50_000, r, d, engine.generator(4, d));
+    let n = 0;
+    hasMeanAndVariance(() => V[n++], 0, 1 / d, V.length);
+    n = 0;
+    hasMeanAndVariance(() => d * tau[n++] ** 2, d - r, 2 * (d - r), tau.length);
+    n = 0;
+    const across = moments(() => V[r * n] * V[r * n++ + 1] * d, tau.length);
+    assert.ok(Math.abs(across.mean) < 5 / Math.sqrt(tau.length));
+  }
+});
+
+const rows = (F, K) => Array.from({ length: F.length / K }, (_, t) => F.subarray(t * K, (t + 1) * K).join());
+
+test("tasks are uniform over all, or over the balanced, functions", () => {
+  evenly(tally(rows(engine.sampleTasks(16_000, 2, "uniform", engine.generator(5)), 4)), 16);
+  evenly(tally(rows(engine.sampleTasks(12_000, 2, "balanced", engine.generator(6)), 4)), 6);
+  evenly(tally(rows(engine.sampleTasks(70_000, 3, "balanced", engine.generator(7)), 8)), 70);
+  evenly(tally(rows(engine.sampleTasks(51_200, 3, "uniform", engine.generator(8)), 8)), 256);
+  assert.throws(() => engine.sampleTasks(1, 2, "odd", engine.generator(1)), /^Error: sampleTasks: law must be .+; got odd\. /);
+});
+
+test("a stream of tasks keeps its first tasks, and its kernel", () => {
+  for (const law of ["uniform", "balanced"]) {
+    const stream = engine.taskStream(3, law, engine.generator(9)), again = engine.taskStream(3, law, engine.generator(9));
+    const all = Float64Array.from(again.table(300));
+    for (const T of [5, 1, 300, 17, 18, Infinity, 2]) {
+      if (T === Infinity) assert.deepEqual(stream.kernel(T), engine.limitKernel(3, law));
+      else {
+        assert.deepEqual(stream.kernel(T), engine.taskKernel(all.subarray(0, T * 8), 3));
+        assert.deepEqual(stream.table(T), all.subarray(0, T * 8));
+      }
+    }
+  }
+});
+
+test("the Marchenko-Pastur density has mass min(1, 1 / ratio) and mean 1", () => {
+  for (const ratio of [0.1, 0.5, 2]) {
+    const [low, high] = engine.marchenkoPasturEdges(ratio), count = 20_000;
+    let mass = 0, mean = 0;
+    for (let n = 0; n < count; n++) { // Chebyshev's nodes suit the square roots at both edges
+      const angle = (Math.PI * (n + 0.5)) / count, x = (low + high) / 2 + ((high - low) / 2) * Math.cos(angle);
+      const part = engine.marchenkoPasturDensity(x, ratio) * ((high - low) / 2) * Math.sin(angle) * (Math.PI / count);
+      mass += part;
+      mean += x * part;
+    }
+    assert.ok(Math.abs(mass - Math.min(1, 1 / ratio)) < 1e-7, `mass ${mass}`);
+    assert.ok(Math.abs(mean - 1) < 1e-7, `mean ${mean}`);
+    assert.equal(engine.marchenkoPasturDensity(high * 1.01, ratio), 0);
+  }
+});
+
+test("moments refuse what they cannot compute", () => {
+  assert.throws(() => engine.patternMoments([0], [0]), /^Error: patternMoments: every neuron must be nonzero; got .+\. /);
+  assert.throws(() => engine.patternMoments([1], [0.01], [0.5]), /^Error: patternMoments: tau must be .+; got 0\.01\. /);
+});
+
+test("200 neurons step in milliseconds", () => {
+  const neurons = engine.randomNeurons(200, 2, 20, engine.generator(1)), kernel = engine.limitKernel(2, "balanced");
+  const times = Array.from({ length: 25 }, () => {
+    const start = performance.now();
+    engine.populationStep(neurons, kernel);
+    return performance.now() - start;
+  });
+  const median = times.sort((a, b) => a - b)[12];
+  console.log(`200 neurons, r = 2: ${median.toFixed(2)} ms`);
+  assert.ok(median < 5, `median ${median} ms`);
+});
