@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
     from sphinx.application import Sphinx
+
+logger = logging.getLogger(__name__)
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -100,7 +104,10 @@ class WidgetFallback:
             return None
         widgets = renderer.renderer.nb_client.nb_metadata.get("widgets", {})
         state = widgets.get(WIDGET_STATE, {}).get("state", {})
-        picture = first_picture(state, data.content["model_id"])  # type: ignore[index]  # JSON, parsed
+        model_id = data.content["model_id"]  # type: ignore[index]  # JSON, parsed
+        if state.get(model_id, {}).get("model_module") == "anywidget":
+            return []  # a figure of mtfl.explorables: its HTML, in the same output, needs no Python
+        picture = first_picture(state, model_id)
         if picture is None:
             renderer.logger.warning("an interactive cell drew no picture to show in its place", line=data.line)
             return []
@@ -112,6 +119,27 @@ class WidgetFallback:
             if isinstance(image, nodes.image) and not image.get("alt"):
                 renderer.logger.warning("an interactive cell's picture has no alt text", line=data.line)
         return [*shown, nodes.container("", nodes.paragraph("", NEEDS_KERNEL), classes=["mtfl-needs-kernel"])]
+
+
+class FigureLinks(SphinxTransform):
+    """Links that set a figure, ``[one task](#fig-neurons?tasks=1)``: their address stays as it is.
+
+    A figure of :mod:`mtfl.explorables` reads it when the reader clicks. A figure that is not on the page is a warning.
+    """
+
+    default_priority = 878  # just before MyST looks for a target of this whole name
+
+    def apply(self, **options: Any) -> None:
+        """Take these links out of MyST's sight."""
+        for link in list(self.document.findall(nodes.reference)):
+            target, asks, _ = link.get("refuri", "").partition("?")
+            if not (link.get("id_link") and asks):
+                continue
+            if not self.document.nametypes.get(nodes.fully_normalize_name(target[1:])):
+                logger.warning("no figure on this page is called %s", target[1:], location=link)
+            del link["id_link"]
+            link["internal"] = True
+            link["classes"].append("mtfl-set")
 
 
 # A signature of several lines: a list of definitions without terms, inside a term.
@@ -164,6 +192,7 @@ def copy_assets(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the steps to Sphinx."""
     app.config.mathjax_path = "mathjax/tex-chtml.js"
+    app.add_transform(FigureLinks)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)

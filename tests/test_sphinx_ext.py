@@ -100,6 +100,15 @@ def test_a_control_becomes_its_picture_and_a_note() -> None:
     assert renderer.warnings == []
 
 
+def test_a_figure_that_needs_no_python_is_left_to_its_html() -> None:
+    renderer = Renderer()
+    renderer.renderer.nb_client.nb_metadata["widgets"][sphinx_ext.WIDGET_STATE]["state"]["box"]["model_module"] = (
+        "anywidget"
+    )
+    assert fall_back(renderer) == []
+    assert renderer.warnings == []
+
+
 def test_a_control_without_picture_is_a_warning() -> None:
     renderer = Renderer()
     assert fall_back(renderer) == []
@@ -153,7 +162,17 @@ def test_a_missing_mathjax_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
 
 def test_setup_connects_the_steps() -> None:
     connected: list[str] = []
-    app: Any = SimpleNamespace(config=SimpleNamespace(), connect=lambda event, step, **options: connected.append(event))
+    app: Any = SimpleNamespace(
+        config=SimpleNamespace(),
+        connect=lambda event, step, **options: connected.append(event),
+        add_transform=lambda transform: connected.append(transform.__name__),
+    )
     assert sphinx_ext.setup(app)["parallel_read_safe"]
     assert app.config.mathjax_path == "mathjax/tex-chtml.js"
-    assert connected == ["autodoc-process-docstring", "html-page-context", "html-page-context", "build-finished"]
+    assert connected == [
+        "FigureLinks",
+        "autodoc-process-docstring",
+        "html-page-context",
+        "html-page-context",
+        "build-finished",
+    ]

@@ -39,6 +39,11 @@ def pages_of(site: Path) -> list[Path]:
     return sorted(path for path in site.rglob("*.html") if "_static" not in path.parts)
 
 
+def anchor(fragment: str) -> str:
+    """The id in a fragment, which may go on with what a figure is to show: fig-neurons?tasks=1."""
+    return unquote(fragment).partition("?")[0]
+
+
 def faults(site: Path) -> list[str]:
     """Everything that is wrong with a site's pages, in sentences."""
     site = site.resolve()
@@ -58,7 +63,7 @@ def faults(site: Path) -> list[str]:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists():
                 found.append(f"{name}: {address} does not exist")
-            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
+            elif parts.fragment and target in pages and anchor(parts.fragment) not in pages[target].ids:
                 found.append(f"{name}: {address} has no such anchor")
     return found
 
