@@ -205,7 +205,7 @@ export function choice(view, key, { label, values, move = (value) => ({ [key]: v
   const name = unique();
   const inputs = Object.keys(values).map((value) =>
     html("input", { type: "radio", name, value, "data-key": key, change: () => view.set(move(value)) }));
-  view.watch([key], () => inputs.forEach((input) => (input.checked = input.value === view.get(key))));
+  view.watch([key], () => inputs.forEach((input) => (input.checked = input.value === String(view.get(key)))));
   const options = inputs.map((input) => html("label", {}, input, html("span", {}, values[input.value])));
   return html("fieldset", { class: "mtfl-choice" }, html("legend", {}, label), html("div", {}, ...options));
 }

@@ -1,0 +1,122 @@
+/**
+ * How many tasks: the singular values of what one step on T tasks learns, against the Marchenko-Pastur edges.
+ *
+ * Infinitely many neurons and inputs, to leading order in |v| / tau: a neuron's part inside moves by drift + operator v
+ * with v ~ N(0, I_r / d), so the squared singular values are the eigenvalues of drift drift^T + operator^2 / d. They are
+ * shown in units of the limit of infinitely many tasks. Uniform tasks come with the decay that cancels in that limit.
+ */
+import { generator, marchenkoPasturEdges, sampleTasks, symmetricEigenvalues, walshCoefficients } from "./engine.js";
+import { button, choice, html, lineChart, openView, picture, player, row, shown, slider, svg, text } from "./ui.js";
+
+const MOST = 1000, FROM = 0.01, TO = 100, WIDE = 340, TALL = 150;
+const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, MOST, "inf"];
+const DIMENSIONS = [30, 100, 300, 1000, 3000, 10000];
+
+/** Sums over the first T of 1000 tasks, T = 1 ... 1000, of f0 f1 (r) and of f1 f1^T + f0^2 I + (2/pi) f0 F2 (r, r). */
+function sumsOf(r, law, seed) {
+  const K = 2 ** r, c = walshCoefficients(sampleTasks(MOST, r, law, generator(seed, 1)), r);
+  const drift = new Float64Array((MOST + 1) * r), operator = new Float64Array((MOST + 1) * r * r);
+  for (let t = 0; t < MOST; t++) {
+    const f = c.subarray(t * K, (t + 1) * K);
+    for (let i = 0; i < r; i++) {
+      drift[(t + 1) * r + i] = drift[t * r + i] + f[0] * f[1 << i];
+      for (let j = 0; j < r; j++) {
+        const at = (t * r + i) * r + j, even = i === j ? f[0] : (2 / Math.PI) * f[1 << i | 1 << j];
+        operator[at + r * r] = operator[at] + f[1 << i] * f[1 << j] + f[0] * even;
+      }
+    }
+  }
+  return { drift, operator };
+}
+
+/** Singular values of the step, largest first, in units of the limit. */
+function valuesAt(T, { drift, operator }, r, law, d) {
+  if (T === "inf") return new Array(r).fill(1);
+  const unit = law === "balanced" ? 2 ** r - 1 : 2 ** r, own = law === "balanced" ? 0 : 2 ** -r, square = new Float64Array(r * r);
+  const op = (i, j) => unit * (operator[(T * r + i) * r + j] / T - (i === j ? own : 0));
+  for (let i = 0; i < r; i++) {
+    for (let j = 0; j < r; j++) {
+      square[i * r + j] = d * unit * unit * (drift[T * r + i] / T) * (drift[T * r + j] / T);
+      for (let k = 0; k < r; k++) square[i * r + j] += op(i, k) * op(k, j);
+    }
+  }
+  return symmetricEigenvalues(square, r).map((value) => Math.sqrt(Math.max(0, value)));
+}
+
+/** What the theory says of the conditioning for large r: Marchenko-Pastur edges, and for uniform tasks the drift. */
+function predicted(T, r, law, d) {
+  const [low, high] = marchenkoPasturEdges(r / T), drift = law === "uniform" ? (r * (1 - 2 / 2 ** r) * d) / T : 0;
+  return T > r ? low / Math.hypot(high, Math.sqrt(drift)) : 0;
+}
+
+export function render({ model, el }) {
+  const view = openView({ model, el });
+  let sums = null, curve = null, values = null;
+  const along = (value) => 8 + ((WIDE - 16) * Math.log(Math.min(TO, Math.max(FROM, value)) / FROM)) / Math.log(TO / FROM);
+  const spectrum = view.picture(picture(WIDE, TALL, { class: "mtfl-spectrum" }));
+  const bulk = svg("rect", { class: "mtfl-bulk", y: 24, height: TALL - 60, rx: 3 }), sticks = svg("g", { class: "mtfl-sticks" });
+  spectrum.append(bulk,
+    svg("path", { class: "mtfl-grid", d: `M8 ${TALL - 36}H${WIDE - 8}` }),
+    ...[0.01, 0.1, 1, 10, 100].map((tick) => text(along(tick), TALL - 20, shown(tick), {
+      "text-anchor": tick === 0.01 ? "start" : tick === 100 ? "end" : "middle" })),
+    text(WIDE / 2, TALL - 4, "singular values of the step (limit = 1)", { "text-anchor": "middle", class: "mtfl-title" }), sticks);
+  const chart = lineChart({
+    height: 210, x: { min: 1, max: MOST, ticks: [1, 10, 100, 1000], label: "tasks T", log: true },
+    y: { min: 0, max: 1, ticks: [0, 0.5, 1] },
+    series: [
+      { name: "conditioning", colour: "blue" }, { name: "theory", colour: "vermilion mtfl-dashed" }, { name: "T = r", colour: "grey" },
+    ],
+  });
+  const next = () => {
+    const T = view.get("tasks");
+    if (T === "inf" || T >= MOST) return false;
+    view.set({ tasks: T < 20 ? T + 1 : Math.min(MOST, Math.ceil(T * 1.1)) });
+  };
+  const play = player(view, 250, next);
+  view.add(
+    html("div", { class: "mtfl-columns" },
+      html("div", {}, spectrum, chart.node),
+      html("div", {},
+        slider(view, "tasks", { label: "Tasks T", stops: COUNTS,
+          say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`) }),
+        slider(view, "r", { label: "Features r", stops: [2, 3, 4, 5, 6, 7, 8, 9, 10] }),
+        choice(view, "law", { label: "Labels", values: { balanced: "balanced", uniform: "uniform" } }),
+        slider(view, "d", { label: "Dimension d", stops: DIMENSIONS }),
+        row(play.node, button("One more task", next), button("T = r", () => view.set({ tasks: view.get("r") })),
+          button("Resample", () => view.set({ seed: view.get("seed") + 1 }))))),
+    view.words,
+  );
+
+  view.watch(["tasks", "r", "law", "d", "seed"], () => {
+    const [T, r, law, d, seed] = ["tasks", "r", "law", "d", "seed"].map(view.get);
+    if (sums?.key !== `${r},${law},${seed}`) sums = { key: `${r},${law},${seed}`, ...sumsOf(r, law, seed) };
+    if (curve?.key !== `${sums.key},${d}`) {
+      const finite = COUNTS.slice(0, -1), at = (count) => valuesAt(count, sums, r, law, d);
+      curve = {
+        key: `${sums.key},${d}`,
+        measured: finite.map((count) => [count, at(count).at(-1) / at(count)[0]]),
+        theory: finite.map((count) => [count, predicted(count, r, law, d)]),
+      };
+    }
+    values = valuesAt(T, sums, r, law, d);
+    const conditioning = values.at(-1) / values[0], theory = T === "inf" ? 1 : predicted(T, r, law, d);
+    const [low, high] = T === "inf" ? [1, 1] : marchenkoPasturEdges(r / T);
+    const left = along(T !== "inf" && T <= r ? FROM : low);
+    bulk.setAttribute("x", (left - 2).toFixed(1));
+    bulk.setAttribute("width", (along(high) - left + 4).toFixed(1));
+    sticks.replaceChildren(...values.map((value) => svg("path", {
+      class: value < FROM ? "mtfl-vermilion" : "mtfl-blue", d: `M${along(value).toFixed(1)} 30V${TALL - 36}` })));
+    const last = T === "inf" ? MOST : T;
+    chart.plot([[...curve.measured.filter(([count]) => count < last), [last, T === "inf" ? 1 : conditioning]], curve.theory, [[r, 1], [r, 0]]],
+      `Conditioning against the number of tasks, up to ${last}: ${conditioning.toFixed(2)}.`);
+    const tasks = T === "inf" ? `infinitely many ${law} tasks` : `${T} ${law} ${T === 1 ? "task" : "tasks"}`;
+    const lost = values.filter((value) => value < 1e-6 * values[0]).length;
+    const where = law === "balanced" ? "in any dimension" : `in dimension ${d.toLocaleString("en")}`;
+    view.say(`One step on ${tasks} of ${r} features, ${where}: conditioning ${conditioning.toFixed(2)}, theory ${theory.toFixed(2)}.`
+      + (lost ? ` ${lost} of ${r} directions ${lost === 1 ? "is" : "are"} lost: fewer tasks than features cannot show them all.` : "")
+      + (law === "uniform" && T !== "inf" && values[0] > 2 * values[1] ? " One direction, the drift, drowns the others." : ""));
+    view.report({ conditioning });
+  });
+  view.inspect(() => ({ values: [...values], curve: curve.measured, theory: curve.theory }));
+  return view.end;
+}

@@ -1,0 +1,50 @@
+"""The task kernel."""
+
+from __future__ import annotations
+
+import traitlets
+
+from mtfl.explorables.explorable import Count, Explorable
+
+
+class TaskKernel(Explorable):
+    """Tasks are added one by one; the 2^r x 2^r kernel settles, and its deviation is held against the bound.
+
+    Args:
+        tasks: T up to 1000, or ``math.inf``.
+        law: of the tasks, "uniform" or "balanced".
+        r: features, 1 to 4.
+        first: number of the pattern whose row is marked.
+        second: number of the pattern whose column is marked.
+        seed: of the tasks; the draws are JavaScript's own.
+        deviation: largest |K_T - K_inf| over all pairs; written by the figure.
+        value: kernel of the marked pair; written by the figure.
+    """
+
+    module = "kernel"
+    heights = ("34rem", "66rem")
+
+    tasks = Count(4)
+    law = traitlets.Enum(["uniform", "balanced"], "uniform").tag(sync=True)
+    r = traitlets.Int(3, min=1, max=4).tag(sync=True)
+    first = traitlets.Int(0, min=0, max=15).tag(sync=True)
+    second = traitlets.Int(7, min=0, max=15).tag(sync=True)
+    seed = traitlets.Int(1, min=0).tag(sync=True)
+    deviation = traitlets.Float(None, allow_none=True).tag(sync=True)
+    value = traitlets.Float(None, allow_none=True).tag(sync=True)
+
+    @traitlets.default("name")
+    def _default_name(self) -> str:
+        return "fig-kernel"
+
+    @traitlets.default("title")
+    def _default_title(self) -> str:
+        return "The task kernel"
+
+    @traitlets.default("alt")
+    def _default_alt(self) -> str:
+        return (
+            "A square of cells, one for each pair of patterns, coloured by how much more often tasks give the two the same "
+            "label than not. With few tasks it is a random chequered pattern; with many only the diagonal stands out. "
+            "Beside it the largest deviation from the limit falls with the number of tasks and stays below its bound."
+        )
