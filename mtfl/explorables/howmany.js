@@ -14,7 +14,7 @@ const DIMENSIONS = [30, 100, 300, 1000, 3000, 10000];
 
 /** Sums over the first T of 1000 tasks, T = 1 ... 1000, of f0 f1 (r) and of f1 f1^T + f0^2 I + (2/pi) f0 F2 (r, r). */
 function sumsOf(r, law, seed) {
-  const K = 2 ** r, c = walshCoefficients(sampleTasks(MOST, r, law, generator(seed, 1)), r);
+  const K = 2 ** r, F = sampleTasks(MOST, r, law, generator(seed, 1)), c = walshCoefficients(F, r);
   const drift = new Float64Array((MOST + 1) * r), operator = new Float64Array((MOST + 1) * r * r);
   for (let t = 0; t < MOST; t++) {
     const f = c.subarray(t * K, (t + 1) * K);
@@ -26,7 +26,7 @@ function sumsOf(r, law, seed) {
       }
     }
   }
-  return { drift, operator };
+  return { F, drift, operator };
 }
 
 /** Singular values of the step, largest first, in units of the limit. */
@@ -73,6 +73,7 @@ export function render({ model, el }) {
     view.set({ tasks: T < 20 ? T + 1 : Math.min(MOST, Math.ceil(T * 1.1)) });
   };
   const play = player(view, 250, next);
+  const dimension = slider(view, "d", { label: "Dimension d", stops: DIMENSIONS });
   view.add(
     html("div", { class: "mtfl-columns" },
       html("div", {}, spectrum, chart.node),
@@ -81,7 +82,7 @@ export function render({ model, el }) {
           say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`) }),
         slider(view, "r", { label: "Features r", stops: [2, 3, 4, 5, 6, 7, 8, 9, 10] }),
         choice(view, "law", { label: "Labels", values: { balanced: "balanced", uniform: "uniform" } }),
-        slider(view, "d", { label: "Dimension d", stops: DIMENSIONS }),
+        dimension,
         row(play.node, button("One more task", next), button("T = r", () => view.set({ tasks: view.get("r") })),
           button("Resample", () => view.set({ seed: view.get("seed") + 1 }))))),
     view.words,
@@ -115,8 +116,11 @@ export function render({ model, el }) {
     view.say(`One step on ${tasks} of ${r} features, ${where}: conditioning ${conditioning.toFixed(2)}, theory ${theory.toFixed(2)}.`
       + (lost ? ` ${lost} of ${r} directions ${lost === 1 ? "is" : "are"} lost: fewer tasks than features cannot show them all.` : "")
       + (law === "uniform" && T !== "inf" && values[0] > 2 * values[1] ? " One direction, the drift, drowns the others." : ""));
+    dimension.querySelector("input").disabled = law === "balanced"; // it plays no part there
     view.report({ conditioning });
   });
-  view.inspect(() => ({ values: [...values], curve: curve.measured, theory: curve.theory }));
+  view.inspect(() => ({
+    F: view.get("tasks") === "inf" ? [] : [...sums.F.subarray(0, view.get("tasks") * 2 ** view.get("r"))], values: [...values], curve: curve.measured, theory: curve.theory,
+  }));
   return view.end;
 }

@@ -33,7 +33,7 @@ export function render({ model, el }) {
   const view = openView({ model, el });
   let drawn = null, map = null, chart = null, values = null;
   const frame = svg("rect", { class: "mtfl-frame", width: CELL - 1, height: CELL - 1, rx: 2 });
-  const holder = html("div", { class: "mtfl-square" }), curve = html("div", {}), pair = html("p", { class: "mtfl-pair" });
+  const holder = html("div", { class: "mtfl-square" }), curve = html("div", {});
 
   /** The kernel of the first T tasks. */
   const kernelOf = (T) => {
@@ -82,7 +82,7 @@ export function render({ model, el }) {
   const patterns = html("div", { class: "mtfl-fine" }, pattern("first", "First pattern"), pattern("second", "Second pattern"));
   view.add(
     html("div", { class: "mtfl-columns" },
-      html("div", {}, holder, pair),
+      html("div", {}, holder),
       html("div", {},
         slider(view, "tasks", {
           label: "Tasks T", stops: COUNTS,
@@ -114,13 +114,13 @@ export function render({ model, el }) {
     chart.plot([points, ends], `Largest deviation against the number of tasks, up to ${last}: now ${deviation.toFixed(2)}, bound ${bound.toFixed(2)}.`);
     const value = values[first * K + second], limit = drawn.limit[first * K + second];
     const agree = Math.round(((1 + value) / 2) * (T === "inf" ? 1 : T));
-    pair.textContent = `Patterns ${signsOf(first, r)} and ${signsOf(second, r)} ` + (T === "inf"
+    const pair = `Patterns ${signsOf(first, r)} and ${signsOf(second, r)} ` + (T === "inf"
       ? `have the kernel ${signed(limit)}.`
       : `agree on ${agree} of ${T} ${T === 1 ? "task" : "tasks"}: kernel ${signed(value)}, limit ${signed(limit)}.`);
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : `${T} ${law} ${T === 1 ? "task" : "tasks"}`;
-    view.say(T === "inf"
+    view.say(`${pair} ` + (T === "inf"
       ? `The kernel of ${tasks} is 1 on the diagonal and ${law === "balanced" ? `${signed(-1 / (K - 1))}: different patterns repel` : "0 off it"}.`
-      : `The kernel of ${tasks} on ${K} patterns is at most ${deviation.toFixed(2)} from its limit; with 95 % certainty at most ${bound.toFixed(2)}.`);
+      : `The kernel of ${tasks} on ${K} patterns is at most ${deviation.toFixed(2)} from its limit; with 95 % certainty at most ${bound.toFixed(2)}.`));
     view.report({ deviation, value });
   });
   view.inspect(() => ({

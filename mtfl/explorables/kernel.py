@@ -22,9 +22,9 @@ class TaskKernel(Explorable):
     """
 
     module = "kernel"
-    heights = ("34rem", "66rem")
+    heights = ("37rem", "69rem")
 
-    tasks = Count(4)
+    tasks = Count(10)
     law = traitlets.Enum(["uniform", "balanced"], "uniform").tag(sync=True)
     r = traitlets.Int(3, min=1, max=4).tag(sync=True)
     first = traitlets.Int(0, min=0, max=15).tag(sync=True)

@@ -148,8 +148,8 @@ export function render({ model, el }) {
     const ignored = Array.from({ length: r }, (_, i) => i).filter((i) => f.every((value, k) => value === f[k ^ (1 << i)]));
     const moves = result.values[0] > 0;
     view.say((moves
-      ? `One step on this task learns ${kept} of ${r} directions: energy ${result.energy.toFixed(2)}, conditioning ${result.values.at(-1).toFixed(2)}.`
-      : "One step on this task moves nothing inside the subspace.")
+      ? `One step on this task in dimension ${d.toLocaleString("en")} learns ${kept} of ${r} directions: energy ${result.energy.toFixed(2)}, conditioning ${result.values.at(-1).toFixed(2)}.`
+      : `One step on this task in dimension ${d.toLocaleString("en")} moves nothing inside the subspace.`)
       + (ignored.length ? ` The task ignores feature${ignored.length > 1 ? "s" : ""} ${ignored.map((i) => i + 1).join(", ")}.` : "")
       + (length === 0 ? " It has no part of degree one." : ""));
     view.report({ energy: result.energy, conditioning: result.values.at(-1), directions: kept });

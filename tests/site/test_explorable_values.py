@@ -1,0 +1,123 @@
+"""What the figures show is what the package computes: kernels, painted tasks, how many tasks, transfer."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from opened import Opened
+from scipy.interpolate import RegularGridInterpolator
+
+from mtfl import all_tasks, limit_kernel, task_kernel, walsh_coefficients
+from mtfl.contrastive import kernel_deviation_bound
+from mtfl.explorables import Explorable, HowManyTasks, PaintedTask, TaskKernel, TransferGrid
+from mtfl.metrics import recovery
+from mtfl.population import leading_order_step
+from mtfl.single_task import single_task_steps
+
+
+@pytest.fixture
+def look(open_page: Callable[..., Opened], tmp_path: Path) -> Callable[[Explorable], tuple[dict[str, Any], str]]:
+    """What a figure was drawn from, and its words."""
+
+    def look(figure: Explorable) -> tuple[dict[str, Any], str]:
+        (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
+        opened = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce")
+        opened.page.wait_for_timeout(50)
+        assert opened.errors == []
+        state = opened.page.evaluate("document.querySelector('.mtfl-x').inspect()")
+        return state, opened.page.locator(".mtfl-words").text_content() or ""
+
+    return look
+
+
+Look = Callable[[Explorable], tuple[dict[str, Any], str]]
+
+
+@pytest.mark.parametrize(("r", "law", "tasks"), [(3, "uniform", 40), (2, "balanced", 7), (4, "balanced", math.inf)])
+def test_the_task_kernel(look: Look, r: int, law: str, tasks: float) -> None:
+    shown, words = look(TaskKernel(r=r, law=law, tasks=tasks, first=1, second=2))
+    K, limit = 2**r, limit_kernel(r, law)
+    kernel = limit
+    if tasks < math.inf:
+        F = torch.tensor(shown["F"], dtype=torch.float64).reshape(-1, K)
+        assert len(F) == tasks
+        assert law == "uniform" or bool((F.sum(1) == 0).all())
+        kernel = task_kernel(F)
+        deviation = float((kernel - limit).abs().max())
+        assert_allclose(shown["deviations"][int(tasks) - 1], deviation, rtol=1e-12)
+        bound = kernel_deviation_bound(r, int(tasks))
+        assert f"at most {deviation:.2f} from its limit; with 95 % certainty at most {bound:.2f}" in words
+        agree = int((F[:, 1] == F[:, 2]).sum())
+        assert f"agree on {agree} of {tasks} tasks: kernel {float(kernel[1, 2]):.2f}".replace("-", "−") in words
+    assert_allclose(shown["kernel"], kernel.reshape(-1).numpy(), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("r", "task", "d", "decay"),
+    [(3, 168, 1000, "none"), (2, 8, 30, "none"), (3, 126, 1000, "matched"), (4, 27030, 100, "none")],
+)
+def test_a_painted_task(look: Look, r: int, task: int, d: int, decay: str) -> None:
+    shown, words = look(PaintedTask(r=r, task=task, d=d, decay=decay))
+    f = all_tasks(r)[task : task + 1]
+    step = single_task_steps(f, d, matched_decay=decay == "matched")
+    assert_allclose(shown["f"], f[0].numpy())
+    assert_allclose(shown["spectrum"], walsh_coefficients(f)[0].numpy(), atol=1e-15)
+    assert_allclose(shown["energy"], float(step.energy[0]), rtol=1e-9)
+    assert_allclose(shown["values"], step.values[0].numpy(), rtol=1e-6, atol=1e-9)
+    assert_allclose(shown["size"], float(step.size[0]), rtol=1e-9)
+    assert f"learns {int(step.directions[0])} of {r} directions: energy {float(step.energy[0]):.2f}" in words
+
+
+@pytest.mark.parametrize(
+    ("r", "law", "tasks", "d"), [(3, "balanced", 5, 1000), (4, "uniform", 100, 300), (2, "uniform", math.inf, 30)]
+)
+def test_how_many_tasks(look: Look, r: int, law: str, tasks: float, d: int) -> None:
+    shown, words = look(HowManyTasks(r=r, law=law, tasks=tasks, d=d))
+    assert len(shown["F"]) == (0 if tasks == math.inf else tasks * 2**r)
+    if tasks == math.inf:
+        assert_allclose(shown["values"], np.ones(r))
+        return
+    F = torch.tensor(shown["F"], dtype=torch.float64).reshape(-1, 2**r)
+    # neurons with the second moments of N(0, I / d): +- sqrt(r / d) e_i, and tau = 1
+    V = torch.cat([torch.eye(r), -torch.eye(r)]).double() * math.sqrt(r / d)
+    step = leading_order_step(V, torch.ones(2 * r).double(), F, head_step=2 * math.pi)
+    unit, own = (2**r - 1, 0.0) if law == "balanced" else (2**r, 2.0**-r)
+    inside = unit * (step.parallel - own * V) * math.sqrt(d / (2 * r))
+    assert_allclose(shown["values"], torch.linalg.svdvals(inside).numpy(), rtol=1e-9, atol=1e-7)
+    conditioning = float(recovery(inside, torch.zeros(2 * r).double()).conditioning)
+    assert f"conditioning {conditioning:.2f}" in words
+
+
+def table(axes: tuple[list[int], ...], change: float) -> list[float]:
+    points = itertools.product(*(np.log(axis) for axis in axes))
+    return [round(change * math.cos(0.3 * x + y * z / 9) + band, 3) for x, y, z in points for band in (-0.1, 0.0, 0.1)]
+
+
+AXES = ([8, 32, 128], [1, 8, 64], [32, 128, 512])
+GRID = dict(zip(("d", "tasks", "examples"), AXES, strict=True)) | {
+    task: {name: table(AXES, change + k) for k, name in enumerate(("pretrained", "single task", "random features"))}
+    for task, change in (("parity", 0.2), ("random", 0.4))
+}
+
+
+@pytest.mark.parametrize(
+    ("d", "tasks", "examples", "task"), [(32, 8, 128, "parity"), (20, 30, 300, "random"), (8, 64, 512, "parity")]
+)
+def test_transfer(look: Look, d: int, tasks: int, examples: int, task: str) -> None:
+    shown, words = look(TransferGrid(grid=GRID, d=d, tasks=tasks, examples=examples, task=task))
+    for name, found in shown["found"].items():
+        values = np.array(GRID[task][name]).reshape(3, 3, 3, 3)
+        expected = RegularGridInterpolator([np.log(axis) for axis in AXES], values)(np.log([d, tasks, examples]))[0]
+        assert_allclose(found, expected, rtol=1e-9)
+    measured = d in AXES[0] and tasks in AXES[1] and examples in AXES[2]
+    assert ("(measured)" if measured else "(interpolated") in words
+    assert re.search(rf"At d = {d}, T = {tasks}, n = {examples}", words)
