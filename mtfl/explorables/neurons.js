@@ -9,9 +9,9 @@
 import {
   generator, limitKernel, moved, patternMoments, patternSigns, randomNeurons, recovery, stepOfMoments, taskStream,
 } from "./engine.js";
-import { button, choice, html, lineChart, openView, picture, player, row, slider, svg, text } from "./ui.js";
+import { button, choice, html, lineChart, openView, picture, player, row, shown, slider, svg, text } from "./ui.js";
 
-const FEATURES = 2, NEURONS = 150, ROUNDS = 40;
+const FEATURES = 2, NEURONS = 150, ROUNDS = 20;
 const TASKS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, 1000, "inf"];
 const DIMENSIONS = [3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
 const DECAYS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2];
@@ -87,6 +87,8 @@ export function render({ model, el }) {
     label, tiles,
     svg("path", { class: "mtfl-grid", d: `M0 ${middle}H${WIDTH}M${WIDTH / 2} ${TOP}V${TOP + HEIGHT}` }),
     text(WIDTH, middle - 5, "feature 1", { "text-anchor": "end" }), text(WIDTH / 2 + 6, TOP + 10, "feature 2"),
+    text(0, TOP + HEIGHT - 4, "small dots: before training"),
+    text(WIDTH, TOP + HEIGHT - 4, "ellipse: root mean squares", { "text-anchor": "end" }),
     ghosts, ...spokes, ...dots, ellipse,
     svg("rect", { class: "mtfl-outside", x: 0, y: BAR, width: WIDTH, height: 10, rx: 2 }), inside, percent,
     text(WIDTH, BAR + 26, "outside", { "text-anchor": "end" }),
@@ -145,18 +147,22 @@ export function render({ model, el }) {
     return { min: 0, max, ticks: [0, max / 2, max], label: "round" };
   };
   const chart = lineChart({
-    height: 170, x: roundsShown(0), y: { min: 0, max: 1, ticks: [0, 0.5, 1] },
+    height: 220, x: roundsShown(0), y: { min: 0, max: 1, ticks: [0, 0.5, 1] },
     series: [{ name: "energy", colour: "ink" }, { name: "conditioning", colour: "ink mtfl-dashed" }],
   });
+
+  const counted = (one, many) => (n) => (n === "inf" ? `infinitely many ${many}` : n === 1 ? `one ${one}` : `${n} ${many}`);
 
   /** Say in words what is seen. */
   const describe = ({ energy, conditioning }, round) => {
     const T = view.get("tasks"), law = view.get("law");
-    const tasks = T === 1 ? `one ${law} task` : `${T === "inf" ? "infinitely many" : T} ${law} tasks`;
+    const tasks = counted(`${law} task`, `${law} tasks`)(T);
     const numbers = `conditioning ${conditioning.toFixed(2)}, energy ${energy.toFixed(2)}`;
-    if (round === 0) return `Before training, the neurons point everywhere, mostly out of the plane: ${numbers}.`;
-    const shape = conditioning < 0.15 ? "fall onto a line" : conditioning < 0.6 ? "stretch in one direction" : "fill the plane evenly";
-    return `After ${round} round${round > 1 ? "s" : ""} on ${tasks} the neurons ${shape}: ${numbers}.`;
+    if (round === 0) return `Before training the neurons point everywhere, mostly out of the plane: ${numbers}.`;
+    const start = run.at(0), same = Math.abs(energy - start.energy) + Math.abs(conditioning - start.conditioning) < 0.1;
+    const shape = same ? "stay as they were" : conditioning < 0.25 ? "fall onto a line"
+      : conditioning < 0.6 ? "stretch in one direction" : "keep pointing everywhere, and turn into the plane";
+    return `After ${counted("round", "rounds")(round)} on ${tasks} the neurons ${shape}: ${numbers}.`;
   };
 
   // Controls
@@ -166,7 +172,6 @@ export function render({ model, el }) {
     view.set({ rounds: view.get("rounds") + 1 });
   };
   const play = player(view, 450, next);
-  const counted = (one, many) => (n) => (n === "inf" ? `infinitely many ${many}` : `${n} ${n === 1 ? one : many}`);
   const controls = html("div", {},
     slider(view, "tasks", { label: "Tasks T", stops: TASKS, say: counted("task", "tasks"), move: restart("tasks") }),
     choice(view, "law", { label: "Labels", values: { uniform: "uniform", balanced: "balanced" }, move: restart("law") }),
@@ -180,12 +185,12 @@ export function render({ model, el }) {
     chart.node,
   );
   view.add(
-    html("div", { class: "mtfl-columns" }, html("div", {}, plane), controls),
-    view.words,
+    html("div", { class: "mtfl-columns" }, html("div", {}, plane, view.words), controls),
     html("div", { class: "mtfl-fine" },
       slider(view, "d", { label: "Dimension d", stops: DIMENSIONS, move: restart("d") }),
       slider(view, "step_size", { label: "Step size", stops: STEPS, move: restart("step_size") }),
-      slider(view, "decay", { label: "Weight decay", stops: DECAYS, move: restart("decay") })),
+      slider(view, "decay", { label: "Weight decay", stops: DECAYS, show: (value) => `${shown(value)} λ*`,
+        say: (value) => `${shown(value)} of the cancelling decay`, move: restart("decay") })),
   );
 
   const keys = ["tasks", "law", "d", "decay", "step_size", "seed"];
@@ -195,7 +200,7 @@ export function render({ model, el }) {
     target = run.at(round);
     const changed = run !== before, burst = changed && now - touched < 400;
     if (changed) {
-      touched = now;
+      if (before) touched = now;
       drawTasks(run);
     }
     if (changed && before && round <= 1) play.pause();

@@ -20,22 +20,22 @@ class NeuronsInPlane(Explorable):
         decay: weight decay in units of 2^-r / 2 pi, which cancels the growth outside the plane under infinitely many
             uniform tasks.
         step_size: eta_w.
-        rounds: done, 0 to 40.
+        rounds: done, 0 to 20.
         seed: of neurons and tasks; the draws are JavaScript's own.
         energy: of the neurons that are shown; written by the figure.
         conditioning: likewise.
     """
 
     module = "neurons"
-    heights = ("33rem", "59rem")
+    heights = ("34rem", "63rem")
 
     tasks = Count(1)
     law = traitlets.Enum(["uniform", "balanced"], "balanced").tag(sync=True)
     d = traitlets.Int(30, min=3).tag(sync=True)
     decay = traitlets.Float(0.0, min=0.0).tag(sync=True)
     step_size = traitlets.Float(60.0, min=0.0).tag(sync=True)
-    rounds = traitlets.Int(1, min=0, max=40).tag(sync=True)
-    seed = traitlets.Int(1, min=0).tag(sync=True)
+    rounds = traitlets.Int(1, min=0, max=20).tag(sync=True)
+    seed = traitlets.Int(11, min=0).tag(sync=True)
     energy = traitlets.Float(None, allow_none=True).tag(sync=True)
     conditioning = traitlets.Float(None, allow_none=True).tag(sync=True)
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opened import PAGES, QUIET, SITE, Opened, find_browser
+from opened import PAGES, QUIET, SITE, Opened, find_browser, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,20 +41,6 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield browser
         browser.close()
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line of log for each."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def serve(folder: Path) -> http.server.ThreadingHTTPServer:
-    """Serve a folder on a free port of this machine, from a thread."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 @pytest.fixture(scope="session")

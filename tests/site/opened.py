@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import shutil
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from check_links import pages_of
 
@@ -31,6 +34,20 @@ QUIET = (
 def find_browser() -> str | None:
     """The Chromium to use: MTFL_BROWSER, or the first one found."""
     return os.environ.get("MTFL_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line of log for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def serve(folder: Path) -> http.server.ThreadingHTTPServer:
+    """Serve a folder on a free port of this machine, from a thread."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
 
 
 @dataclass

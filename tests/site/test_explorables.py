@@ -1,0 +1,428 @@
+"""Figures to move, in a browser and without Python: controls work, numbers are the package's, pages stay at home."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from opened import Opened, serve
+from test_accessibility import VIEWS, violations
+
+from mtfl import limit_kernel, task_kernel
+from mtfl.explorables import Explorable, NeuronsInPlane
+from mtfl.metrics import recovery
+from mtfl.population import Neurons, population_step
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+ROOT = Path(__file__).parents[2]
+FIGURES: list[type[Explorable]] = [NeuronsInPlane]
+NO_MOTION: dict[str, Any] = {"reduced_motion": "reduce"}
+PAGE = """<!DOCTYPE html>
+<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A figure</title><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width"><style>{style}
+body {{ margin: 1rem; background: var(--mtfl-bg); color: var(--mtfl-fg); font-family: sans-serif }}</style></head>
+<body><main><h1>A figure</h1>{body}</main></body></html>"""
+
+
+def write_page(folder: Path, name: str, body: str, theme: str = "light") -> None:
+    style = (ROOT / "book" / "_static" / "mtfl.css").read_text("utf8")
+    (folder / name).write_text(PAGE.format(theme=theme, style=style, body=body), "utf8")
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a page for each figure, a page with all of them twice, and one with links."""
+    folder = tmp_path_factory.mktemp("small")
+    for kind in FIGURES:
+        write_page(folder, f"{kind.__name__}.html", kind().page())
+        write_page(folder, f"{kind.__name__}-dark.html", kind().page(), theme="dark")
+    write_page(folder, "twice.html", 2 * "".join(kind().page() for kind in FIGURES))
+    links = "".join(
+        f'<p><a href="#fig-neurons?{query}">{query}</a></p>'
+        for query in ("tasks=inf&law=uniform", "tasks=2", "colour=3")
+    )
+    write_page(folder, "links.html", links + NeuronsInPlane().page())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_served(small: Path) -> Iterator[str]:
+    server = serve(small)
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(params=["http", "file"])
+def home(request: pytest.FixtureRequest, small: Path) -> str:
+    return request.getfixturevalue("small_served") if request.param == "http" else small.as_uri() + "/"
+
+
+def test_figures_stand_without_asking_for_anything(open_page: Callable[..., Opened], home: str) -> None:
+    opened = open_page(home, "twice.html")
+    opened.page.wait_for_timeout(300)
+    assert opened.away == []
+    assert opened.errors == []
+    assert opened.page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)") == []
+    figures = opened.page.locator(".mtfl-x")
+    assert figures.count() == 2 * len(FIGURES)
+    for n in range(figures.count()):
+        assert figures.nth(n).locator("svg[role=img][aria-label]").count() > 0
+
+
+# Controls
+
+CONTROLS = "input[type=range], fieldset:has(input[type=radio]), button, select"
+PICTURE = """figure => [...figure.querySelectorAll("svg *")].map(node =>
+    ["d", "transform", "cx", "cy", "x", "y", "rx", "ry", "width", "class", "fill-opacity"].map(
+        name => node.getAttribute(name)).join() + (node.children.length ? "" : node.textContent)).join("|")"""
+WORDS = "figure => figure.querySelector('svg[role=img]').getAttribute('aria-label')"
+READOUT = """control => control.matches("input[type=range]")
+    ? control.value + control.getAttribute("aria-valuetext") + control.parentElement.querySelector("output").textContent
+    : [...control.querySelectorAll("input")].map(input => input.checked).join()"""
+
+
+def move_by_mouse(page: Page, control: Locator) -> None:
+    box = control.bounding_box()
+    assert box is not None
+    if control.get_attribute("type") == "range":
+        share = float(control.input_value()) / float(control.get_attribute("max") or 1)
+        y = box["y"] + box["height"] / 2
+        start, end = (box["x"] + 9 + place * (box["width"] - 18) for place in (share, 0.8 if share < 0.5 else 0.2))
+        page.mouse.move(start, y)
+        page.mouse.down()
+        page.mouse.move(end, y, steps=3)
+        page.mouse.up()
+    elif control.locator("input").count():
+        control.locator("label:has(input:not(:checked))").first.click()
+    else:
+        control.click()
+
+
+def move_by_keyboard(page: Page, control: Locator) -> None:
+    if control.get_attribute("type") == "range":
+        control.focus()
+        at_end = control.input_value() == control.get_attribute("max")
+        page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+    elif control.locator("input").count():
+        control.locator("input:checked").focus()
+        page.keyboard.press("ArrowRight")
+    else:
+        control.focus()
+        page.keyboard.press("Enter")
+
+
+def move_by_touch(page: Page, control: Locator) -> None:
+    box = control.bounding_box()
+    assert box is not None
+    if control.get_attribute("type") == "range":
+        share = float(control.input_value()) / float(control.get_attribute("max") or 1)
+        page.touchscreen.tap(box["x"] + (0.8 if share < 0.5 else 0.2) * box["width"], box["y"] + box["height"] / 2)
+    elif control.locator("input").count():
+        control.locator("label:has(input:not(:checked))").first.tap()
+    else:
+        control.tap()
+
+
+WAYS = {"mouse": move_by_mouse, "keyboard": move_by_keyboard, "touch": move_by_touch}
+
+
+def dead_controls(opened: Opened, way: str) -> list[str]:
+    """What a control that is moved leaves as it was: the picture, the words for it, or its own readout."""
+    page, found = opened.page, []
+    for n in range(page.locator(".mtfl-x").locator(CONTROLS).count()):
+        page.reload()
+        figure = page.locator(".mtfl-x").first
+        control = figure.locator(CONTROLS).nth(n)
+        control.scroll_into_view_if_needed()
+        what = control.evaluate("control => control.dataset.key ?? control.textContent")
+        before = figure.evaluate(PICTURE), figure.evaluate(WORDS), control.evaluate(READOUT)
+        WAYS[way](page, control)
+        page.wait_for_timeout(100)
+        after = figure.evaluate(PICTURE), figure.evaluate(WORDS), control.evaluate(READOUT)
+        parts = (
+            ("picture", "words", "readout")
+            if control.evaluate("control => control.tagName") != "BUTTON"
+            else ("picture", "words")
+        )
+        found += [f"{what}: {part}" for part, old, new in zip(parts, before, after, strict=False) if old == new]
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", FIGURES)
+def test_every_control_moves_picture_words_and_readout(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], way: str
+) -> None:
+    opened = open_page(small_served, f"{kind.__name__}.html", has_touch=way == "touch", **NO_MOTION)
+    assert dead_controls(opened, way) == []
+    assert opened.errors == []
+
+
+def test_a_dead_control_is_seen(open_page: Callable[..., Opened], tmp_path: Path) -> None:
+    page = NeuronsInPlane().page()
+    listening = "input: () => view.set("
+    assert page.count(listening) == 1
+    write_page(tmp_path, "dead.html", page.replace(listening, "unheard: () => view.set("))
+    opened = open_page(tmp_path.as_uri() + "/", "dead.html", **NO_MOTION)
+    found = dead_controls(opened, "keyboard")
+    for key in ("tasks", "rounds", "d", "step_size", "decay"):
+        assert {f"{key}: picture", f"{key}: words"} <= set(found)
+    assert not any(fault.startswith("Step") for fault in found)
+
+
+# Neurons in the plane: the numbers
+
+
+def state_of(opened: Opened) -> dict[str, Any]:
+    opened.page.wait_for_timeout(50)
+    return opened.page.evaluate("document.querySelector('.mtfl-x').inspect()")
+
+
+def tensor(values: list[float], *shape: int) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64).reshape(shape or -1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "decay", "step_size", "rounds"),
+    [
+        ({"tasks": 1, "law": "balanced", "d": 30}, 0.0, 60.0, 1),
+        ({"tasks": "inf", "law": "uniform", "d": 1000}, 1.0, 40.0, 6),
+        ({"tasks": 100, "law": "uniform", "d": 10}, 0.5, 20.0, 9),
+    ],
+)
+def test_what_is_drawn_is_what_the_package_computes(
+    open_page: Callable[..., Opened],
+    small_served: str,
+    settings: dict[str, Any],
+    decay: float,
+    step_size: float,
+    rounds: int,
+) -> None:
+    state = settings | {"decay": decay, "step_size": step_size, "rounds": rounds}
+    query = "&".join(f"{key}={value}" for key, value in state.items())
+    opened = open_page(small_served, f"NeuronsInPlane.html#fig-neurons?{query}", **NO_MOTION)
+    shown = state_of(opened)
+
+    if settings["tasks"] == "inf":
+        assert shown["F"] is None
+        kernel = limit_kernel(2, settings["law"])
+    else:
+        F = tensor(shown["F"], settings["tasks"], 4)
+        kernel = task_kernel(F)
+        if settings["law"] == "balanced":
+            assert (F.sum(1) == 0).all()
+    assert_allclose(shown["kernel"], kernel.reshape(-1).numpy(), rtol=1e-12)
+    start = tensor(shown["startTau"])
+    neurons = Neurons(tensor(shown["startV"], len(start), 2), start, torch.zeros_like(start))
+    for _ in range(rounds):
+        step = population_step(*neurons, kernel)
+        neurons = neurons.moved(step, step_size=step_size, weight_decay=decay / (8 * np.pi))
+    assert_allclose(shown["V"], neurons.V.reshape(-1).numpy(), rtol=1e-9, atol=1e-9 * float(neurons.V.abs().max()))
+    assert_allclose(shown["tau"], neurons.tau.numpy(), rtol=1e-8, atol=1e-9 * float(neurons.V.abs().max()))
+    energy, conditioning = (float(x) for x in recovery(neurons.V, neurons.tau))
+    assert_allclose([shown["energy"], shown["conditioning"]], [energy, conditioning], rtol=1e-8)
+
+    words = opened.page.locator(".mtfl-x svg[role=img]").first.get_attribute("aria-label") or ""
+    assert f"conditioning {conditioning:.2f}, energy {energy:.2f}" in words
+    size = torch.cat([neurons.V, neurons.tau[:, None]], 1).square().sum(1).mean().sqrt()
+    assert_allclose(shown["displayed"], (neurons.V / size).reshape(-1).numpy(), rtol=1e-7, atol=1e-9)
+    dots = "".join(node.get_attribute("d") or "" for node in opened.page.locator(".mtfl-dots").all())
+    at = np.array([[float(x) for x in pair] for pair in re.findall(r"M(\S+) (\S+)h", dots)]) - [170, 185]
+    radii = np.sort(np.hypot(*at.T)) / np.hypot(*at.T).max()
+    expected = np.sort(neurons.V.norm(dim=1).numpy()) / float(neurons.V.norm(dim=1).max())
+    assert_allclose(radii, expected, atol=0.01)
+
+
+def test_the_picture_moves_from_the_start_to_the_result(open_page: Callable[..., Opened], small_served: str) -> None:
+    opened = open_page(small_served, "NeuronsInPlane.html")
+    opened.page.evaluate("""() => {
+        const figure = document.querySelector(".mtfl-x"), input = figure.querySelector("[data-key=tasks]");
+        window.seen = [];
+        input.value = input.max;
+        input.dispatchEvent(new Event("input"));
+        const look = () => { seen.push(figure.inspect()); if (seen.length < 90) requestAnimationFrame(look); };
+        requestAnimationFrame(look);
+    }""")
+    opened.page.wait_for_function("window.seen.length === 90")
+    seen = opened.page.evaluate("window.seen")[1:]  # the first look is before the first frame
+    start, end = (np.array(seen[0][key]) for key in ("startV", "V"))
+    spread = [float(np.linalg.norm(frame["displayed"])) for frame in seen]
+    assert spread[0] < 1.3 * np.linalg.norm(start)  # it starts where the neurons started
+    assert sorted(spread) == pytest.approx(spread)  # and grows
+    assert len({round(x, 6) for x in spread}) > 20
+    size = np.sqrt((end**2).sum() / 150 + np.square(seen[0]["tau"]).mean())
+    assert_allclose(seen[-1]["displayed"], end / size, rtol=1e-9)
+
+
+def test_sixty_updates_take_no_time(open_page: Callable[..., Opened], small_served: str) -> None:
+    opened = open_page(small_served, "NeuronsInPlane.html")
+    total, frames, work = opened.page.evaluate("""async () => {
+        const input = document.querySelector("[data-key=tasks]"), frames = [], work = [];
+        const frame = () => new Promise(requestAnimationFrame);
+        await frame();
+        const start = performance.now();
+        for (let n = 0, last = start; n < 60; n++) {
+            const before = performance.now();
+            input.value = (7 * n) % 26;
+            input.dispatchEvent(new Event("input"));
+            await null;
+            await null;
+            work.push(performance.now() - before);
+            await frame();
+            frames.push(performance.now() - last);
+            last = performance.now();
+        }
+        return [performance.now() - start, frames, work];
+    }""")
+    print(f"60 updates: {total:.0f} ms, median frame {np.median(frames):.1f} ms, of it work {np.median(work):.2f} ms")
+    assert total <= 1500
+
+
+def test_play_goes_on_until_paused(open_page: Callable[..., Opened], small_served: str) -> None:
+    page = open_page(small_served, "NeuronsInPlane.html", **NO_MOTION).page
+    play = page.locator(".mtfl-play")
+    rounds = page.locator("[data-key=rounds]")
+    play.click()
+    assert play.text_content() == "Pause"
+    page.wait_for_function("document.querySelector('[data-key=rounds]').value >= 4")
+    play.click()
+    stopped = rounds.input_value()
+    page.wait_for_timeout(600)
+    assert rounds.input_value() == stopped
+    assert play.text_content() == "Play"
+    play.click()
+    page.wait_for_function("document.querySelector('[data-key=rounds]').value == 20", timeout=15_000)
+    page.wait_for_function("document.querySelector('.mtfl-play').textContent == 'Play'")
+    page.wait_for_timeout(900)
+    assert page.locator(".mtfl-status").text_content() == page.locator(".mtfl-words").text_content()
+
+
+# Links
+
+
+@pytest.mark.parametrize("way", ["mouse", "keyboard"])
+def test_links_set_the_figure(open_page: Callable[..., Opened], home: str, way: str) -> None:
+    opened = open_page(home, "links.html", viewport={"width": 500, "height": 400}, **NO_MOTION)
+    page = opened.page
+    link = page.get_by_role("link", name="tasks=inf&law=uniform")
+    if way == "mouse":
+        link.click()
+    else:
+        link.focus()
+        page.keyboard.press("Enter")
+    words = page.locator(".mtfl-words")
+    assert "infinitely many uniform tasks" in (words.text_content() or "")
+    assert page.locator("[data-key=tasks]").get_attribute("aria-valuetext") == "infinitely many tasks"
+    assert page.locator("input[value=uniform]").is_checked()
+    page.wait_for_function("scrollY > 0")  # the figure comes into view
+    page.get_by_role("link", name="tasks=2").click()
+    assert "2 uniform tasks" in (words.text_content() or "")
+    assert opened.errors == []
+    page.get_by_role("link", name="colour=3").click()
+    assert opened.errors == ['fig-neurons: the state has no "colour"']
+
+
+# Looks
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("kind", FIGURES)
+def test_axe_finds_nothing_in_figures(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], view: str
+) -> None:
+    page = f"{kind.__name__}-dark.html" if view == "dark" else f"{kind.__name__}.html"
+    opened = open_page(small_served, page, **VIEWS[view])
+    assert violations(opened) == []
+    assert not opened.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+@pytest.mark.parametrize("width", [1280, 720, 360])
+@pytest.mark.parametrize("kind", FIGURES)
+def test_nothing_jumps_when_a_figure_is_drawn(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], width: int
+) -> None:
+    heights = [
+        open_page(
+            small_served, f"{kind.__name__}.html", viewport={"width": width, "height": 900}, java_script_enabled=scripts
+        ).page.locator(".mtfl-x").bounding_box()
+        for scripts in (False, True)
+    ]  # fmt: skip
+    assert heights[0] == heights[1]
+
+
+# A book of one page
+
+
+def build(folder: Path, *cells: nbformat.NotebookNode) -> subprocess.CompletedProcess[str]:
+    """Do as `make book` does, for a book of one notebook."""
+    book = folder / "book"
+    shutil.copytree(ROOT / "book" / "_static", book / "_static")
+    metadata = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=list(cells), metadata=metadata), str(book / "page.ipynb"))
+    (book / "_toc.yml").write_text("format: jb-book\nroot: page\n")
+    for name in ("book/execute.py", "book/references.bib", "book/logo.svg", "_config.yml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    flags = ["--config", "_config.yml", "--path-output", ".", "--all", "-W", "-n", "--keep-going", "-q"]
+    tool = str(Path(sys.executable).with_name("jupyter-book"))
+    for command in ([sys.executable, "book/execute.py"], [tool, "build", "book", *flags]):
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if result.returncode:
+            break
+    return result
+
+
+def figure_cell(kind: type[Explorable], name: str) -> nbformat.NotebookNode:
+    figure = {"name": name, "caption": f"Few tasks. See [one task](#{name}?tasks=1)."}
+    source = f"from mtfl.explorables import {kind.__name__}\n{kind.__name__}()"
+    return nbformat.v4.new_code_cell(source, metadata={"mystnb": {"figure": figure}})
+
+
+@pytest.fixture(scope="session")
+def little_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("book")
+    text = "# Title\n\nSee {numref}`fig-neurons` for [many tasks](#fig-neurons?tasks=inf&law=uniform)."
+    interact = "from ipywidgets import interact\n@interact(n=(1, 3))\ndef draw(n=1):\n    return show(n)"
+    show = "from IPython.display import HTML\ndef show(n):\n    return HTML(f'<p>{n}</p>')"
+    cells = [nbformat.v4.new_code_cell(source) for source in (show, interact)]
+    result = build(folder, nbformat.v4.new_markdown_cell(text), figure_cell(NeuronsInPlane, "fig-neurons"), *cells)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder / "_build" / "html"
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_a_figure_in_a_book(open_page: Callable[..., Opened], little_book: Path, mode: str) -> None:
+    opened = open_page(little_book.as_uri() + "/", "page.html", color_scheme=mode, **NO_MOTION)
+    page = opened.page
+    page.wait_for_timeout(500)
+    assert opened.away == []
+    assert opened.errors == []
+    assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
+    assert page.locator("figure#fig-neurons .mtfl-x svg[role=img]").count() > 0
+    assert "needs Python" not in page.locator("#fig-neurons").inner_text()
+    assert page.locator(".mtfl-needs-kernel").count() == 1  # of the interact cell
+    page.get_by_role("link", name="many tasks", exact=True).click()
+    assert "infinitely many uniform tasks" in (page.locator(".mtfl-words").text_content() or "")
+    page.get_by_role("link", name="one task", exact=True).click()
+    assert "one uniform task" in (page.locator(".mtfl-words").text_content() or "")
+    assert violations(opened) == []
+    ground = page.evaluate("getComputedStyle(document.querySelector('#fig-neurons .text_html')).backgroundColor")
+    assert ground == "rgba(0, 0, 0, 0)"
+
+
+def test_a_link_to_no_figure_is_refused(tmp_path: Path) -> None:
+    result = build(tmp_path, nbformat.v4.new_markdown_cell("# Title\n\n[one task](#fig-gone?tasks=1)"))
+    assert result.returncode != 0
+    assert "no figure on this page is called fig-gone" in result.stderr
