@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 import traitlets
+from explorable_examples import KINDS, example
 from sentences import refuses
 
 from mtfl.explorables import Explorable, NeuronsInPlane
 from mtfl.explorables.explorable import FOLDER, bundle, inside_script
 
-FIGURES = [NeuronsInPlane]
 MOST_BYTES = 30_000  # of a figure's HTML, gzipped
 
 
@@ -78,9 +78,9 @@ def state_of(figure: Explorable) -> dict[str, Any]:
     return json.loads(text)
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_holds_the_state_and_one_module(kind: type[Explorable]) -> None:
-    figure = kind(alt="A </script> <b>&")
+    figure = example(kind, alt="A </script> <b>&")
     scripts = Parts(figure.page()).scripts
     assert len(scripts["module"]) == 1
     assert state_of(figure)["alt"] == "A </script> <b>&"
@@ -89,22 +89,22 @@ def test_a_page_holds_the_state_and_one_module(kind: type[Explorable]) -> None:
     assert "http" not in figure.page().replace("http://www.w3.org/2000/svg", "")
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_the_same_for_the_same_state_only(kind: type[Explorable]) -> None:
-    assert kind().page() == kind().page()
-    assert kind().page() != kind(alt="Another.").page()
+    assert example(kind).page() == example(kind).page()
+    assert example(kind).page() != example(kind, alt="Another.").page()
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_light(kind: type[Explorable]) -> None:
-    size = len(gzip.compress(kind().page().encode(), mtime=0))
+    size = len(gzip.compress(example(kind).page().encode(), mtime=0))
     print(f"{kind.__name__}: {size} bytes gzipped")
     assert size <= MOST_BYTES
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_figure_shows_html_and_a_widget(kind: type[Explorable]) -> None:
-    figure = kind()
+    figure = example(kind)
     data, _ = figure._repr_mimebundle_()
     assert data["text/html"] == figure.page()
     assert data["text/plain"] == figure.alt
@@ -112,9 +112,9 @@ def test_a_figure_shows_html_and_a_widget(kind: type[Explorable]) -> None:
     assert figure.get_state("_esm")["_esm"].endswith("\nexport default { render };\n")
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_figure_has_words(kind: type[Explorable]) -> None:
-    figure = kind()
+    figure = example(kind)
     assert figure.name.startswith("fig-")
     assert figure.title
     assert len(figure.alt) > 80

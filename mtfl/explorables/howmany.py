@@ -40,6 +40,6 @@ class HowManyTasks(Explorable):
     @traitlets.default("alt")
     def _default_alt(self) -> str:
         return (
-            "The singular values of one step on T tasks as sticks on a line, over the band where the Marchenko-Pastur law "
-            "puts them; below, conditioning against T. With fewer tasks than features some sticks stand at zero."
+            "The singular values of one step on T tasks as sticks on a line, over the band where the Marchenko-Pastur "
+            "law puts them; below, conditioning against T. With fewer tasks than features some sticks stand at zero."
         )

@@ -44,7 +44,7 @@ class TaskKernel(Explorable):
     @traitlets.default("alt")
     def _default_alt(self) -> str:
         return (
-            "A square of cells, one for each pair of patterns, coloured by how much more often tasks give the two the same "
-            "label than not. With few tasks it is a random chequered pattern; with many only the diagonal stands out. "
+            "A square of cells, one for each pair of patterns, coloured by how much more often tasks give the two the "
+            "same label than not. With few tasks it is a random chequered pattern; with many only the diagonal stands out. "
             "Beside it the largest deviation from the limit falls with the number of tasks and stays below its bound."
         )

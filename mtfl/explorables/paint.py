@@ -44,6 +44,6 @@ class PaintedTask(Explorable):
     @traitlets.default("alt")
     def _default_alt(self) -> str:
         return (
-            "A task as coloured patterns that can be switched, beside its Walsh coefficients and the singular values of "
-            "what one step on it learns. For most tasks only the first bar is high."
+            "A task as coloured patterns that can be switched, beside its Walsh coefficients and the singular values "
+            "of what one step on it learns. For most tasks only the first bar is high."
         )

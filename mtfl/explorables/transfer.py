@@ -42,6 +42,7 @@ class TransferGrid(Explorable):
     @traitlets.default("alt")
     def _default_alt(self) -> str:
         return (
-            "Accuracy of a new head on pretrained, single-task and random features, as dots with bands and as curves over the "
-            "number of downstream examples. Sliders set the dimension, the number of pretraining tasks and the examples."
+            "Accuracy of a new head on pretrained, single-task and random features, as dots with bands and as curves "
+            "over the number of downstream examples. Sliders set the dimension, the number of pretraining tasks and the "
+            "examples."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from explorable_examples import AXES, GRID
 from numpy.testing import assert_allclose
 from opened import Opened
 from scipy.interpolate import RegularGridInterpolator
@@ -95,18 +95,6 @@ def test_how_many_tasks(look: Look, r: int, law: str, tasks: float, d: int) -> N
     assert_allclose(shown["values"], torch.linalg.svdvals(inside).numpy(), rtol=1e-9, atol=1e-7)
     conditioning = float(recovery(inside, torch.zeros(2 * r).double()).conditioning)
     assert f"conditioning {conditioning:.2f}" in words
-
-
-def table(axes: tuple[list[int], ...], change: float) -> list[float]:
-    points = itertools.product(*(np.log(axis) for axis in axes))
-    return [round(change * math.cos(0.3 * x + y * z / 9) + band, 3) for x, y, z in points for band in (-0.1, 0.0, 0.1)]
-
-
-AXES = ([8, 32, 128], [1, 8, 64], [32, 128, 512])
-GRID = dict(zip(("d", "tasks", "examples"), AXES, strict=True)) | {
-    task: {name: table(AXES, change + k) for k, name in enumerate(("pretrained", "single task", "random features"))}
-    for task, change in (("parity", 0.2), ("random", 0.4))
-}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from explorable_examples import KINDS, example
 from numpy.testing import assert_allclose
 from opened import Opened, serve
 from test_accessibility import VIEWS, violations
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).parents[2]
-FIGURES: list[type[Explorable]] = [NeuronsInPlane]
 NO_MOTION: dict[str, Any] = {"reduced_motion": "reduce"}
 PAGE = """<!DOCTYPE html>
 <html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A figure</title><link rel="icon" href="data:,">
@@ -45,10 +45,10 @@ def write_page(folder: Path, name: str, body: str, theme: str = "light") -> None
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a page for each figure, a page with all of them twice, and one with links."""
     folder = tmp_path_factory.mktemp("small")
-    for kind in FIGURES:
-        write_page(folder, f"{kind.__name__}.html", kind().page())
-        write_page(folder, f"{kind.__name__}-dark.html", kind().page(), theme="dark")
-    write_page(folder, "twice.html", 2 * "".join(kind().page() for kind in FIGURES))
+    for kind in KINDS:
+        write_page(folder, f"{kind.__name__}.html", example(kind).page())
+        write_page(folder, f"{kind.__name__}-dark.html", example(kind).page(), theme="dark")
+    write_page(folder, "twice.html", 2 * "".join(example(kind).page() for kind in KINDS))
     links = "".join(
         f'<p><a href="#fig-neurons?{query}">{query}</a></p>'
         for query in ("tasks=inf&law=uniform", "tasks=2", "colour=3")
@@ -77,7 +77,7 @@ def test_figures_stand_without_asking_for_anything(open_page: Callable[..., Open
     assert opened.errors == []
     assert opened.page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)") == []
     figures = opened.page.locator(".mtfl-x")
-    assert figures.count() == 2 * len(FIGURES)
+    assert figures.count() == 2 * len(KINDS)
     for n in range(figures.count()):
         assert figures.nth(n).locator("svg[role=img][aria-label]").count() > 0
 
@@ -162,7 +162,7 @@ def dead_controls(opened: Opened, way: str) -> list[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_control_moves_picture_words_and_readout(
     open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], way: str
 ) -> None:
@@ -339,7 +339,7 @@ def test_links_set_the_figure(open_page: Callable[..., Opened], home: str, way: 
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing_in_figures(
     open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], view: str
 ) -> None:
@@ -350,7 +350,7 @@ def test_axe_finds_nothing_in_figures(
 
 
 @pytest.mark.parametrize("width", [1280, 720, 360])
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_jumps_when_a_figure_is_drawn(
     open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], width: int
 ) -> None:

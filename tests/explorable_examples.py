@@ -1,0 +1,37 @@
+"""One figure of each kind, for the tests of what they have in common."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
+
+KINDS: list[type[Explorable]] = [NeuronsInPlane, TaskKernel, PaintedTask, TransferGrid, HowManyTasks]
+AXES = ([8, 32, 128], [1, 8, 64], [32, 128, 512])
+
+
+def table(change: float) -> list[float]:
+    """A smooth function over the axes with a band around it, in the form of TransferGrid."""
+    points = itertools.product(*(np.log(axis) for axis in AXES))
+    middles = (0.7 + change * math.cos(0.3 * x + y * z / 9) for x, y, z in points)
+    return [round(middle + band, 3) for middle in middles for band in (-0.05, 0.0, 0.05)]
+
+
+NAMES = ("pretrained", "single task", "random features")
+GRID: dict[str, Any] = dict(zip(("d", "tasks", "examples"), AXES, strict=True))
+GRID["parity"] = {name: table(0.1 + 0.05 * k) for k, name in enumerate(NAMES)}
+GRID["random"] = {name: table(0.2 - 0.05 * k) for k, name in enumerate(NAMES)}
+
+STATES: dict[type[Explorable], dict[str, Any]] = {
+    HowManyTasks: {"law": "uniform"},  # the dimension plays no part for balanced tasks, and its slider is off
+    TransferGrid: {"grid": GRID},
+}
+
+
+def example(kind: type[Explorable], **state: Any) -> Explorable:
+    """A figure of this kind, each of whose controls is alive."""
+    return kind(**(STATES.get(kind, {}) | state))
