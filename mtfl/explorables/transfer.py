@@ -43,6 +43,5 @@ class TransferGrid(Explorable):
     def _default_alt(self) -> str:
         return (
             "Accuracy of a new head on pretrained, single-task and random features, as dots with bands and as curves "
-            "over the number of downstream examples. Sliders set the dimension, the number of pretraining tasks and the "
-            "examples."
+            "over the number of downstream examples. Sliders set the dimension, the pretraining tasks and the examples."
         )

@@ -148,13 +148,14 @@ def dead_controls(opened: Opened, way: str) -> list[str]:
         control = figure.locator(CONTROLS).nth(n)
         control.scroll_into_view_if_needed()
         what = control.evaluate("control => control.dataset.key ?? control.textContent")
-        before = figure.evaluate(PICTURE), figure.evaluate(WORDS), control.evaluate(READOUT)
+        same = control.element_handle()  # moving it may change how many others stand before it
+        before = figure.evaluate(PICTURE), figure.evaluate(WORDS), same.evaluate(READOUT)
         WAYS[way](page, control)
         page.wait_for_timeout(100)
-        after = figure.evaluate(PICTURE), figure.evaluate(WORDS), control.evaluate(READOUT)
+        after = figure.evaluate(PICTURE), figure.evaluate(WORDS), same.evaluate(READOUT)
         parts = (
             ("picture", "words", "readout")
-            if control.evaluate("control => control.tagName") != "BUTTON"
+            if same.evaluate("control => control.tagName") != "BUTTON"
             else ("picture", "words")
         )
         found += [f"{what}: {part}" for part, old, new in zip(parts, before, after, strict=False) if old == new]
