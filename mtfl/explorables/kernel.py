@@ -46,5 +46,5 @@ class TaskKernel(Explorable):
         return (
             "A square of cells, one for each pair of patterns, coloured by how much more often tasks give the two the "
             "same label than not. With few tasks it is a random chequered pattern; with many only the diagonal stands "
-            "out. Beside it the largest deviation from the limit falls with the number of tasks and stays below its bound."
+            "out. Beside it the largest deviation from the limit falls with the number of tasks, below its bound."
         )
