@@ -109,8 +109,8 @@ def sampled_steps(
 
     Returns:
         Initial weights and steps in D = r + 2 m coordinates, fewer where d is smaller. All that does not change under
-        rotations that keep the subspace has the law of a run in R^d: energy, conditioning, the step plus a multiple
-        of the start.
+        rotations that keep the subspace has, for each kernel by itself, the law of a run in R^d: energy, conditioning,
+        the step plus a multiple of the start. The noise is drawn anew for each kernel.
 
     Raises:
         TypeError: if a size is no integer, or the kernels are no floating-point tensor.

@@ -71,7 +71,7 @@ class Neurons(NamedTuple):
         """W + step_size (step - weight_decay W), seen by the population."""
         V = self.V + step_size * (step.parallel - weight_decay * self.V)
         tau = self.tau * (1 + step_size * (step.perpendicular - weight_decay)).abs()
-        return Neurons(V, tau, self.b)
+        return Neurons(V, tau, self.b.to(V))
 
 
 class PopulationStep(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from scipy.integrate import dblquad, quad_vec
-from scipy.special import ndtr, owens_t
+from scipy.special import erfc, ndtr, owens_t
 from torch import Tensor
 
 SIGMAS = 5.0
@@ -196,8 +196,10 @@ def _given_one_feature(centre: float, v: float, tau: float) -> tuple[float, floa
     return float(centre * active + first), float(active), float(density)
 
 
-def _half_normal_mean(inside: Callable[[float], np.ndarray], kink: float) -> np.ndarray:
-    points = [p for p in (kink, 1.0, 3.0) if 0 < p < 11]
+def _half_normal_mean(inside: Callable[[float], np.ndarray], kink: float, rough: float) -> np.ndarray:
+    """E inside(|h|) of a function that turns within a few times ``rough`` of the kink."""
+    near = [kink + sign * 8 * rough for sign in (-1, 0, 1)]
+    points = sorted(p for p in (*near, 1.0, 3.0) if 0 < p < 11)
     value, _ = quad_vec(
         lambda a: 2 * _normal(a) * inside(a), 0, 11, points=points, epsabs=1e-13, epsrel=1e-13, limit=2000
     )
@@ -211,7 +213,7 @@ def moments_of_one_feature(v: float, tau: float, b: float, z: int) -> np.ndarray
         mean, active, density = _given_centre(b + v * z * a, tau)
         return np.array([mean, active, a * active, density])
 
-    return _half_normal_mean(inside, -b / (v * z))
+    return _half_normal_mean(inside, -b / (v * z), tau / abs(v))
 
 
 def moments_of_two_features(v: tuple[float, float], tau: float, b: float, z: tuple[int, int]) -> np.ndarray:
@@ -225,8 +227,8 @@ def moments_of_two_features(v: tuple[float, float], tau: float, b: float, z: tup
     def over_second(a: float) -> np.ndarray:
         return np.array([a * _given_one_feature(b + y * a, x, tau)[1]])
 
-    mean, active, first, density = _half_normal_mean(over_first, -b / x)
-    second = _half_normal_mean(over_second, -b / y)[0]
+    mean, active, first, density = _half_normal_mean(over_first, -b / x, tau / abs(x))
+    second = _half_normal_mean(over_second, -b / y, tau / abs(y))[0]
     return np.array([mean, active, first, second, density])
 
 
@@ -249,6 +251,20 @@ def moments_by_double_integral(v: tuple[float, float], tau: float, b: float, z: 
     ])  # fmt: skip
 
 
+def moments_by_product_rule(v: np.ndarray, tau: float, b: float) -> np.ndarray:
+    """(K, 3 + r): mean, active, first_1 ... first_r, density by a product of Gauss rules over |h_i|, for tau ~ |v|."""
+    points, weights = np.polynomial.legendre.leggauss(48)
+    a = 4.5 * (points + 1)
+    mass = 9 * weights * np.exp(-0.5 * a * a) / math.sqrt(2 * math.pi)
+    h = np.array(list(itertools.product(a, repeat=len(v))))
+    masses = np.prod(list(itertools.product(mass, repeat=len(v))), axis=1)
+    rows = []
+    for z in all_patterns(len(v)):
+        mean, active, density = _given_centre(b + h @ (v * np.array(z)), tau)
+        rows.append([masses @ mean, masses @ active, *((masses * active) @ h), masses @ density])
+    return np.array(rows)
+
+
 def moments_by_sampling(
     v: np.ndarray, tau: float, b: float, z: tuple[int, ...], draws: int, random: np.random.Generator
 ) -> np.ndarray:
@@ -256,6 +272,87 @@ def moments_by_sampling(
     h = np.abs(random.standard_normal((draws, len(v))))
     mean, active, density = _given_centre(b + h @ (v * np.array(z)), tau)
     return np.column_stack([mean, active, h * active[:, None], density])
+
+
+# The same moments for any number of features, by convolution with one |h_i| after another
+
+
+class _Panels:
+    """Short intervals around some centres, with Gauss-Legendre nodes; functions of s are smooth on each of them.
+
+    Their ends include every centre, and 0 with powers of two times ``rough`` on both sides, where the functions turn.
+    """
+
+    order = 14
+
+    def __init__(self, centres: np.ndarray, reach: float, width: float, rough: float) -> None:
+        steps = rough * 2.0 ** np.arange(math.ceil(math.log2(4 * width / rough)) if 0 < rough < 4 * width else 0)
+        low, high = centres.min() - reach, centres.max() + reach
+        ends = np.unique([low, *centres, high, 0.0, *steps, *-steps])
+        ends = ends[(ends >= low) & (ends <= high)]
+        pieces = [np.linspace(a, e, math.ceil((e - a) / width), endpoint=False) for a, e in itertools.pairwise(ends)]
+        ends = np.append(np.concatenate(pieces), high)
+        self.middle, self.half = (ends[1:] + ends[:-1]) / 2, np.diff(ends) / 2
+        self.t, self.w = np.polynomial.legendre.leggauss(self.order)
+        self.s = (self.middle[:, None] + self.half[:, None] * self.t).ravel()
+        self.weights = (self.half[:, None] * self.w).ravel()
+
+    def step_from(self, centres: np.ndarray, x: float) -> tuple[np.ndarray, np.ndarray]:
+        """Matrices that take the values F(s) at the nodes to E F(c + x |h|) and E |h| F(c + x |h|) at ends c."""
+        a = (self.s - centres[:, None]) / x
+        mass = np.where(a > 0, 2 / abs(x) * np.exp(-0.5 * a * a) / math.sqrt(2 * math.pi), 0) * self.weights
+        return mass, mass * a
+
+    def step(self, x: float) -> tuple[np.ndarray, np.ndarray]:
+        """The same at all nodes: whole panels beyond the node's own, and the rest of its own by interpolation."""
+        mass, tilted = self.step_from(self.s, x)
+        n, t = self.order, self.t
+        length = (1 - t) / 2 if x > 0 else (1 + t) / 2  # of the rest, as a share of the panel
+        u = t[:, None] + np.sign(x) * length[:, None] * (t + 1)  # its nodes, on [-1, 1]
+        lagrange = np.stack([np.prod([(u - o) / (t[j] - o) for o in np.delete(t, j)], 0) for j in range(n)], -1)
+        a = self.half[:, None, None] * (u - t[:, None]) / x
+        rest = 2 / abs(x) * np.exp(-0.5 * a * a) / math.sqrt(2 * math.pi)
+        rest = rest * self.half[:, None, None] * length[:, None] * self.w
+        for panel in range(len(self.half)):
+            own = slice(panel * n, panel * n + n)
+            mass[own, own] = np.einsum("iq,iqj->ij", rest[panel], lagrange)
+            tilted[own, own] = np.einsum("iq,iqj->ij", rest[panel] * a[panel], lagrange)
+        return mass, tilted
+
+
+def _one_feature_alone(c: np.ndarray, x: float) -> np.ndarray:
+    """Mean, active, density and first of s = c + x |h|, with no noise; the density jumps where c = 0."""
+    t = np.maximum(-c / x, 0)  # s changes its sign at |h| = t, if t > 0
+    upper, edge = erfc(t / math.sqrt(2)), np.exp(-0.5 * t * t) * math.sqrt(2 / math.pi)
+    active, first = (upper, edge) if x > 0 else (1 - upper, math.sqrt(2 / math.pi) - edge)
+    return np.stack([c * active + x * first, active, (1 + np.sign(-c / x)) / 2 * edge / abs(x), first])
+
+
+def moments_by_convolution(v: np.ndarray, tau: float, biases: np.ndarray) -> np.ndarray:
+    """(mean, active, first_1 ... first_r, density) for each bias and each of the 2^r patterns, to 1e-12 or better.
+
+    Without characteristic functions: given the centre c of s = c + tau g all is known in closed form, and one feature
+    after another is integrated out on Gauss-Legendre panels, F_k(c) = int_0^inf 2 phi(a) F_{k-1}(c + v_k z_k a) da.
+    What lies more than 8.4 |v| from the bias has no weight. No v_i may be zero.
+    """
+    size, smallest = float(np.linalg.norm(v)), float(np.abs(v).min())
+    if np.ptp(biases) > 2 * size:
+        return np.concatenate([moments_by_convolution(v, tau, biases[i : i + 1]) for i in range(len(biases))])
+    panels = _Panels(biases, 8.4 * size, min(0.75 * size, 6 * smallest), tau)
+    if tau > 0:
+        F = np.stack(_given_centre(panels.s, tau))[None]  # (patterns so far, moment, node)
+        left = v
+    else:
+        centres = panels.s if len(v) > 1 else biases
+        F = np.stack([_one_feature_alone(centres, x) for x in (-v[0], v[0])])
+        left = v[1:]
+    for k, x in enumerate(left, 1):
+        branches = []
+        for y in (-x, x):
+            mass, tilted = panels.step(y) if k < len(left) else panels.step_from(biases, y)
+            branches.append(np.concatenate([F @ mass.T, F[:, 1:2] @ tilted.T], 1))
+        F = np.concatenate(branches)
+    return np.concatenate([F[:, :2], F[:, 3:], F[:, 2:3]], 1).transpose(2, 0, 1)
 
 
 # Monte Carlo

@@ -15,6 +15,7 @@ from sentences import refuses
 from torch import Tensor
 
 from mtfl import GaussianInputs, conditioning, energy_ratio, principal_angles, streams
+from mtfl.metrics import recovery
 
 AXES = torch.eye(4, 2, dtype=torch.float64)
 
@@ -107,6 +108,63 @@ def test_measures_leave_their_arguments_alone() -> None:
     assert torch.equal(M, kept[1])
 
 
+# Recovery of layers known by their coordinates
+
+
+def coordinates(W: Tensor, M: Tensor) -> tuple[Tensor, Tensor]:
+    V = W @ M
+    return V, (W - V @ M.mT).norm(dim=-1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 4), st.integers(0, 4))
+def test_recovery_is_energy_and_conditioning_of_the_weights(seed: int, r: int, more: int, extra: int) -> None:
+    W, M = normal(seed, r + extra, r + more), subspace(seed, r + more, r)
+    inside, outside = coordinates(W, M)
+    signs = normal(seed + 1, r + extra).sign()
+    found = recovery(inside, signs * outside)
+    assert found.energy.item() == pytest.approx(energy_ratio(W, M), rel=1e-12)
+    assert found.conditioning.item() == pytest.approx(conditioning(W, M), rel=1e-10, abs=1e-14)
+
+
+@pytest.mark.parametrize("batch", [(7,), (2, 3)])
+def test_recovery_of_many_layers_at_once(batch: tuple[int, ...]) -> None:
+    W, M = normal(0, *batch, 5, 6), subspace(0, 6, 2)
+    W *= 10.0 ** normal(1, *batch, 1, 1)  # one scale for all would not do
+    found = recovery(*coordinates(W, M))
+    assert found.energy.shape == found.conditioning.shape == batch
+    for at in np.ndindex(*batch):
+        assert found.energy[at].item() == pytest.approx(energy_ratio(W[at], M), rel=1e-12)
+        assert found.conditioning[at].item() == pytest.approx(conditioning(W[at], M), rel=1e-12)
+
+
+def test_recovery_by_hand() -> None:
+    inside = torch.tensor([[3.0, 0], [0, 1], [0, 0]], dtype=torch.float64)
+    energy, even = recovery(inside, torch.tensor([0.0, -2, 3]).double())
+    assert energy.item() == pytest.approx(10 / 23, rel=1e-15)
+    assert even.item() == pytest.approx(1 / 3, rel=1e-15)
+    perfect = recovery(inside, torch.zeros(3).double())
+    assert (perfect.energy.item(), perfect.conditioning.item()) == pytest.approx((1, 1 / 3))
+
+
+def test_recovery_of_huge_and_tiny_layers_and_of_none() -> None:
+    inside, outside = normal(2, 5, 2), normal(3, 5)
+    energy, even = recovery(inside, outside)
+    scales = torch.tensor([1e-200, 1, 1e200, 0], dtype=torch.float64)
+    found = recovery(scales[:, None, None] * inside, scales[:, None] * outside)
+    assert_allclose(found.energy, [*[energy.item()] * 3, 0], rtol=1e-12)
+    assert_allclose(found.conditioning, [*[even.item()] * 3, 0], rtol=1e-12)
+    nothing_inside = recovery(0 * inside, outside)
+    assert (nothing_inside.energy.item(), nothing_inside.conditioning.item()) == (0, 0)
+    narrow = recovery(1e30 * inside.float(), 1e30 * outside.float())
+    assert narrow.energy.dtype == narrow.conditioning.dtype == torch.float32
+    assert narrow.energy.item() == pytest.approx(energy.item(), rel=1e-4)
+    assert narrow.conditioning.item() == pytest.approx(even.item(), rel=1e-4)
+
+
+# Bad input
+
+
 W0 = torch.ones(3, 4, dtype=torch.float64)
 BAD = [
     (W0, 2 * AXES, ValueError, "M must be orthonormal in its columns; got M^T M off by 3.0e+00. "),
@@ -151,3 +209,25 @@ def test_undefined_measures_are_refused() -> None:
         conditioning(outside, AXES)
     with refuses(ValueError, "principal_angles: the rank of W must be at least r = 2; got 1. "):
         principal_angles(W0, AXES)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_coordinates_are_refused() -> None:
+    inside, outside = torch.ones(2, 3, 2).double(), torch.ones(2, 3).double()
+    where = "recovery: inside and outside must be of shapes (..., m, r) with m >= r and (..., m); got "
+    bad = [
+        (inside, outside[0], "(2, 3, 2), (3,). "),
+        (inside[:, :, :1], outside[:, :2], "(2, 3, 1), (2, 2). "),
+        (inside[:, :1], outside[:, :1], "(2, 1, 2), (2, 1). "),
+        (inside[:, :, :0], outside, "(2, 3, 0), (2, 3). "),
+        (inside[0, 0], outside[0, 0], "(2,), (). "),
+    ]
+    for V, size, sentence in bad:
+        with refuses(ValueError, where + sentence):
+            recovery(V, size)
+    with refuses(ValueError, "recovery: outside must be finite; got NaN or infinity. "):
+        recovery(inside, outside / 0)
+    with refuses(TypeError, "recovery: outside must be of the dtype and device of inside (torch.float64, cpu); got "):
+        recovery(inside, outside.float())
+    with refuses(TypeError, "recovery: inside must be floating point; got torch.int64. "):
+        recovery(inside.long(), outside.long())

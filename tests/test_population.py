@@ -1,4 +1,4 @@
-"""Moments given a pattern, the population step and its leading order, against integrals, sampling and real networks."""
+"""Population neurons, their step, its leading order and many rounds, against integrals, sampling and real networks."""
 
 from __future__ import annotations
 
@@ -15,117 +15,136 @@ from sentences import refuses
 from torch import Tensor
 from torch.testing import assert_close
 
-from mtfl import GaussianInputs, limit_kernel, sample_tasks, streams, task_kernel
-from mtfl.moments import PatternMoments, pattern_moments
-from mtfl.one_step import contrastive_step
-from mtfl.population import leading_order_step, population_step
-
-TAUS = (1.0, 0.5, 0.1, 0.05, 0.01)  # as shares of |w|
-BIASES = (0.0, 0.5, -1.0)
-GRID = list(itertools.product(TAUS, BIASES))
+from mtfl import (
+    GaussianInputs,
+    PretrainSettings,
+    TwoLayerReLU,
+    all_tasks,
+    conditioning,
+    energy_ratio,
+    limit_kernel,
+    pretrain,
+    sample_tasks,
+    streams,
+    task_kernel,
+)
+from mtfl.moments import pattern_moments
+from mtfl.population import Neurons, leading_order_step, population_flow, population_step
+from mtfl.tasks import degree_one, pattern_signs, walsh_coefficients
 
 
 def tensor(values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def directions(r: int, share: float) -> np.ndarray:
-    """Features of a neuron of norm 1 whose part outside the subspace has norm ``share``, or nearly all of it."""
-    v = np.array([0.6, -0.8, 0.3, 0.5, -0.2, 0.4, -0.7, 0.1][:r])
-    inside = math.sqrt(1 - share**2) if share < 1 else 1e-3
-    return v / np.linalg.norm(v) * inside
+def one_network(biased: bool) -> tuple[GaussianInputs, Tensor, Tensor, Tensor]:
+    random = streams(11, "subspace", "weights", "tasks")
+    inputs = GaussianInputs.random(5, 2, generator=random["subspace"])
+    W = torch.randn(3, 5, generator=random["weights"], dtype=torch.float64)
+    b = tensor([0.5, -0.4, 0.2]) if biased else torch.zeros(3, dtype=torch.float64)
+    return inputs, W, b, sample_tasks(4, 2, generator=random["tasks"])
 
 
-def ours(v: np.ndarray, tau: float, b: float) -> np.ndarray:
-    """(K, 3 + r): mean, active, first_1 ... first_r, density of one neuron."""
-    moments = pattern_moments(tensor(v).unsqueeze(0), tensor([tau]), tensor([b]))
-    mean, active, first, density = (x[0] for x in moments)
-    return torch.cat([mean[:, None], active[:, None], first, density[:, None]], 1).numpy()
+# Neurons
 
 
-# Moments
+def draw(m: int, r: int, d: int, seed: int = 0) -> Neurons:
+    return Neurons.random(m, r, d, generator=streams(seed, "neurons")["neurons"])
 
 
-@pytest.mark.parametrize(("share", "b"), GRID)
-def test_moments_of_one_feature_against_quadrature(share: float, b: float) -> None:
-    v = directions(1, share)
-    expected = [oracles.moments_of_one_feature(v[0], share, b, z) for (z,) in all_patterns(1)]
-    assert_allclose(ours(v, share, b), expected, rtol=0, atol=1e-10 if share >= 0.05 else 1e-8)
+def statistics(neurons: Neurons) -> Tensor:
+    """Numbers whose means tell the law of v and tau, one row for each neuron."""
+    V, tau, _ = neurons
+    return torch.cat([V, V**2, V**4, V[:, :1] * V[:, 1:], tau[:, None] ** torch.arange(1, 5), V**2 * tau[:, None]], 1)
 
 
-@pytest.mark.parametrize(("share", "b"), GRID)
-def test_moments_of_two_features_against_quadrature(share: float, b: float) -> None:
-    v = directions(2, share)
-    expected = [
-        oracles.moments_of_two_features((v[0], v[1]), share, b, z) for z in [(-1, -1), (1, -1), (-1, 1), (1, 1)]
-    ]
-    assert_allclose(ours(v, share, b), expected, rtol=0, atol=1e-10 if share >= 0.05 else 1e-8)
+@pytest.mark.parametrize("d", [3, 6])
+def test_random_neurons_have_the_law_of_gaussian_rows(d: int) -> None:
+    random = streams(0, "rows", "subspace")
+    M = GaussianInputs.random(d, 2, generator=random["subspace"]).M
+    W = torch.randn(200_000, d, generator=random["rows"], dtype=torch.float64) / math.sqrt(d)
+    rows, ours = Neurons.of(W, M), draw(200_000, 2, d)
+    assert agrees(statistics(ours) - statistics(rows), 0.0)
+    scaled = [Neurons(1.02 * ours.V, ours.tau, ours.b), Neurons(ours.V, 1.02 * ours.tau, ours.b)]
+    for wrong in scaled:
+        assert not agrees(statistics(wrong) - statistics(rows), 0.0)
 
 
-def test_the_quadrature_agrees_with_a_double_integral() -> None:
-    arguments = ((0.5, -0.6), 0.6, 0.3, (1, -1))
-    single, double = oracles.moments_of_two_features(*arguments), oracles.moments_by_double_integral(*arguments)
-    assert_allclose(single, double, rtol=0, atol=1e-7)
+def test_random_neurons_cost_the_same_in_any_dimension() -> None:
+    d = 1_000_000
+    V, tau, b = draw(100_000, 4, d)
+    assert agrees(d * V**2, 1.0)
+    assert not agrees(1.02 * d * V**2, 1.0)
+    assert agrees(tau**2, 1 - 4 / d)
+    spread = d * (tau**2 - 1 + 4 / d) ** 2 / 2  # the variance of d tau^2 is 2 (d - r)
+    assert agrees(spread, 1 - 4 / d)
+    assert not agrees(1.02**2 * spread, 1 - 4 / d)
+    assert not b.any()
 
 
-@pytest.mark.parametrize("r", [3, 8])
-@pytest.mark.parametrize(("share", "b"), [(1.0, 0.5), (0.5, 0.0), (0.1, -1.0), (0.05, 0.5), (0.01, 0.0)])
-def test_moments_of_many_features_against_sampling(r: int, share: float, b: float) -> None:
-    v, random = directions(r, share), np.random.default_rng(r)
-    moments = ours(v, share, b)
-    for k in moments[:, -1].argsort()[-2:]:  # patterns that are often near the threshold: sampling sees them well
-        samples = oracles.moments_by_sampling(v, share, b, all_patterns(r)[k], 500_000, random)
-        assert agrees(samples, moments[k])
-        assert not agrees(samples, 1.02 * moments[k])
-
-
-def test_moments_of_many_neurons_are_those_of_each_alone() -> None:
+def test_random_neurons_follow_their_generator() -> None:
     generator = streams(0, "neurons")["neurons"]
-    V = torch.randn(40, 3, generator=generator, dtype=torch.float64)
-    tau = 3 * torch.rand(40, generator=generator, dtype=torch.float64) + 0.01
-    b = torch.randn(40, generator=generator, dtype=torch.float64)
-    together = pattern_moments(V, tau, b)
-    for i in (0, 7, 39):
-        alone = pattern_moments(V[i : i + 1], tau[i : i + 1], b[i : i + 1])
-        for many, one in zip(together, alone, strict=True):
-            assert_close(many[i], one[0], rtol=0, atol=1e-12)
+    first, second = (Neurons.random(5, 2, 9, generator=generator) for _ in range(2))
+    for again, one, other in zip(draw(5, 2, 9), first, second, strict=True):
+        assert torch.equal(again, one)
+        assert again.dtype == torch.float64
+        assert torch.equal(one, other) == (not one.any())  # only the biases
 
 
-def test_moments_scale_with_the_neuron() -> None:
-    V, tau, b = tensor([[0.3, -0.4]]), tensor([0.5]), tensor([0.2])
-    for scale in (1e-6, 1e6):
-        small, large = pattern_moments(V, tau, b), pattern_moments(scale * V, scale * tau, scale * b)
-        expected = PatternMoments(small.mean * scale, small.active, small.first, small.density / scale)
-        for a, e in zip(large, expected, strict=True):
-            assert_close(a, e, rtol=1e-10, atol=0)
+def test_neurons_of_a_layer() -> None:
+    M = torch.eye(4, 2, dtype=torch.float64)
+    W = tensor([[1, 2, 3, 4], [-1, 0, 0, 0]])
+    V, tau, b = Neurons.of(W, M)
+    assert_close(V, tensor([[1, 2], [-1, 0]]))
+    assert_close(tau, tensor([5, 0]))
+    assert_close(b, tensor([0, 0]))
+    narrow = Neurons.of(W.float(), M.float())
+    assert all(x.dtype == torch.float32 for x in narrow)
 
 
-def test_moments_add_up_to_those_of_a_gaussian() -> None:
-    V, tau, b = tensor([[0.3, -0.4, 0.2], [1, 2, -3]]), tensor([0.5, 0.1]), tensor([0.2, -1])
-    norm = (tau**2 + V.square().sum(1)).sqrt().numpy()
-    moments = pattern_moments(V, tau, b)
-    for i, values in enumerate(zip(norm, b.tolist(), strict=True)):
-        mean, active, density = oracles._given_centre(values[1], values[0])
-        assert moments.mean[i].mean().item() == pytest.approx(float(mean), abs=1e-12)
-        assert moments.active[i].mean().item() == pytest.approx(float(active), abs=1e-12)
-        assert moments.density[i].mean().item() == pytest.approx(float(density), abs=1e-12)
+def test_learned_and_weights_are_one_step_in_two_coordinates() -> None:
+    inputs, W, b, F = one_network(True)
+    M = inputs.M
+    V = W @ M
+    outside = W - V @ M.T
+    neurons = Neurons(V, outside.norm(dim=1), b)
+    step = population_step(*neurons, task_kernel(F))
+    weights = torch.stack([M @ step.parallel[j] + step.perpendicular[j] * outside[j] for j in range(3)])
+    assert_close(step.weights(W, M), weights, rtol=1e-12, atol=1e-15)
+    for decay in (0.0, 0.03):
+        inside, along = step.learned(neurons, weight_decay=decay)
+        learned = weights - decay * W
+        assert_close(inside, learned @ M, rtol=1e-12, atol=1e-15)
+        assert_close(along, (learned * outside).sum(1) / outside.norm(dim=1), rtol=1e-12, atol=1e-15)
+    narrow = step.weights(W.float(), M.float())
+    assert narrow.dtype == torch.float32
+    assert_close(narrow.double(), weights, rtol=1e-4, atol=1e-6)
 
 
-def test_moments_of_a_neuron_outside_the_subspace_ignore_the_pattern() -> None:
-    mean, active, first, density = pattern_moments(tensor([[0.0, 0]]), tensor([2.0]), tensor([0.0]))
-    assert_allclose(mean, 2 / math.sqrt(2 * math.pi), rtol=1e-12)
-    assert_allclose(active, 0.5, rtol=1e-12)
-    assert_allclose(first, 0.5 * math.sqrt(2 / math.pi), rtol=1e-12)
-    assert_allclose(density, 1 / (2 * math.sqrt(2 * math.pi)), rtol=1e-12)
+@pytest.mark.parametrize("step_size", [0.5, 40.0])
+def test_moved_neurons_are_those_of_the_moved_weights(step_size: float) -> None:
+    inputs, W, b, F = one_network(True)
+    neurons = Neurons.of(W, inputs.M)._replace(b=b)
+    step = population_step(*neurons, task_kernel(F))
+    moved = neurons.moved(step, step_size=step_size, weight_decay=0.1)
+    expected = Neurons.of(W + step_size * (step.weights(W, inputs.M) - 0.1 * W), inputs.M)
+    assert_close(moved.V, expected.V, rtol=1e-12, atol=1e-14)
+    assert_close(moved.tau, expected.tau, rtol=1e-12, atol=1e-14)
+    assert_close(moved.b, b)
+    unmoved = neurons.moved(step, step_size=step_size)
+    assert_close(unmoved.V, neurons.V + step_size * step.parallel, rtol=1e-12, atol=1e-14)
 
 
-def test_float32_neurons_give_float64_moments() -> None:
-    V, tau, b = tensor([[0.3, -0.4]]), tensor([0.5]), tensor([0.2])
-    for narrow, wide in zip(
-        pattern_moments(V.float(), tau.float(), b.float()), pattern_moments(V, tau, b), strict=True
-    ):
-        assert narrow.dtype == torch.float64
-        assert_close(narrow, wide, rtol=1e-4, atol=1e-6)
+def test_float32_neurons_can_move_and_go_on() -> None:
+    inputs, W, b, F = one_network(True)
+    wide = Neurons.of(W, inputs.M)._replace(b=b)
+    narrow = Neurons(*(x.float() for x in wide))
+    for _ in range(2):
+        wide, narrow = (
+            neurons.moved(population_step(*neurons, task_kernel(F)), step_size=0.5) for neurons in (wide, narrow)
+        )
+    for a, e in zip(narrow, wide, strict=True):
+        assert_close(a.double(), e, rtol=1e-4, atol=1e-5)
 
 
 # The population step
@@ -137,39 +156,25 @@ def test_population_step_by_summation() -> None:
     step = population_step(V, tau, b, task_kernel(F), head_step=0.7)
     Z = all_patterns(2)
     for i in range(2):
-        rows = ours(V[i].numpy(), float(tau[i]), float(b[i]))
+        rows = oracles.moments_by_convolution(V[i].numpy(), float(tau[i]), b[i : i + 1].numpy())[0]
         parallel, perpendicular = np.zeros(2), 0.0
         for f in F.tolist():
             pull = 0.7 / len(F) * sum(f[k] * rows[k, 0] for k in range(4)) / 4
             parallel += pull * sum(f[k] * rows[k, 2:4] * np.array(Z[k]) for k in range(4)) / 4
             perpendicular += pull * sum(f[k] * rows[k, 4] for k in range(4)) / 4
-        assert_allclose(step.parallel[i], parallel, rtol=1e-12)
-        assert_allclose(step.perpendicular[i], perpendicular, rtol=1e-12)
+        assert_allclose(step.parallel[i], parallel, rtol=1e-10)
+        assert_allclose(step.perpendicular[i], perpendicular, rtol=1e-10)
     logistic = population_step(V, tau, b, task_kernel(F), head_step=0.7, loss="logistic")
     assert_close(logistic.parallel, step.parallel / 4)
     assert_close(logistic.perpendicular, step.perpendicular / 4)
 
 
-def one_network(biased: bool) -> tuple[GaussianInputs, Tensor, Tensor, Tensor]:
-    random = streams(11, "subspace", "weights", "tasks")
-    inputs = GaussianInputs.random(5, 2, generator=random["subspace"])
-    W = torch.randn(3, 5, generator=random["weights"], dtype=torch.float64)
-    b = tensor([0.5, -0.4, 0.2]) if biased else torch.zeros(3, dtype=torch.float64)
-    return inputs, W, b, sample_tasks(4, 2, generator=random["tasks"])
-
-
-def rows_of(step: tuple[Tensor, Tensor], W: Tensor, M: Tensor) -> Tensor:
-    """The step as weights: coordinates along M, and a multiple of the part outside."""
-    return step[0] @ M.T + step[1].unsqueeze(1) * (W - W @ M @ M.T)
-
-
 @pytest.mark.parametrize("biased", [False, True])
 def test_population_step_is_the_mean_gradient_of_a_network(biased: bool) -> None:
     inputs, W, b, F = one_network(biased)
-    V = W @ inputs.M
-    tau = (W - V @ inputs.M.T).norm(dim=1)
+    V, tau, _ = Neurons.of(W, inputs.M)
     eta = 1e-3  # no margin reaches 1
-    step = rows_of(population_step(V, tau, b, task_kernel(F), head_step=eta), W, inputs.M)
+    step = population_step(V, tau, b, task_kernel(F), head_step=eta).weights(W, inputs.M)
     generator, descents = streams(0, "batches")["batches"], []
     for _ in range(250):
         X0, X = (inputs.sample(8000, generator=generator) for _ in range(2))
@@ -182,20 +187,6 @@ def test_population_step_is_the_mean_gradient_of_a_network(biased: bool) -> None
     samples = torch.stack(descents)
     assert agrees(samples, step / eta)
     assert not agrees(samples, 1.02 * step / eta)
-
-
-def test_contrastive_step_tends_to_the_population_step() -> None:
-    inputs, W, b, F = one_network(False)
-    V = W @ inputs.M
-    tau = (W - V @ inputs.M.T).norm(dim=1)
-    for kernel in (task_kernel(F), limit_kernel(2, "balanced")):
-        step = rows_of(population_step(V, tau, b, kernel), W, inputs.M)
-        generator = streams(1, "batches")["batches"]
-        samples = torch.stack(
-            [contrastive_step(W, inputs, kernel, batch_size=8000, generator=generator) for _ in range(250)]
-        )
-        assert agrees(samples, step)
-        assert not agrees(samples, 1.02 * step)
 
 
 def test_two_to_one_law_of_uniform_tasks_and_gain_of_balanced_ones() -> None:
@@ -246,43 +237,156 @@ def test_leading_order_by_hand() -> None:
     assert_allclose(step.perpendicular, [0.25 + 0.25 * 0.3 / 2], rtol=1e-12)
 
 
+# Many rounds
+
+
+def by_hand(
+    W: Tensor,
+    b: Tensor,
+    M: Tensor,
+    F: Tensor,
+    *,
+    rounds: int,
+    head_step: float,
+    step: float,
+    decay: float = 0.0,
+    kappa: float = 1.0,
+    carry: bool = True,
+) -> tuple[Tensor, list[Tensor], list[float], list[float], list[float]]:
+    """Train W on infinitely many inputs, with a head for each task: W, heads, energy, conditioning and margin."""
+    K, Z = F.shape[1], pattern_signs(M.shape[1])
+    heads = [torch.zeros_like(b) for _ in F]
+    energies, conditionings, margins = [energy_ratio(W, M)], [conditioning(W, M)], []
+    for _ in range(rounds):
+        V = W @ M
+        outside = W - V @ M.T
+        mean, _, first, density = pattern_moments(V, outside.norm(dim=1), b)
+        gradient, margin = torch.zeros_like(W), 0.0
+        for t, f in enumerate(F):
+            heads[t] = (heads[t] if carry else 0) + kappa * head_step * mean @ f / K
+            margin += float(heads[t] @ (mean @ f / K)) / len(F)
+            inside = torch.stack([first[:, :, i] @ (f * Z[:, i]) / K for i in range(M.shape[1])], 1)
+            pull = inside @ M.T + (density @ f / K).unsqueeze(1) * outside
+            gradient -= kappa / len(F) * heads[t].unsqueeze(1) * pull
+        W = W - step * (gradient + decay * W)
+        energies.append(energy_ratio(W, M))
+        conditionings.append(conditioning(W, M))
+        margins.append(margin)
+    return W, heads, energies, conditionings, margins
+
+
+@pytest.mark.parametrize("loss", ["hinge", "logistic"])
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+def test_flow_equals_a_loop_that_keeps_every_head(loss: str, decay: float) -> None:
+    inputs, W, b, F = one_network(True)
+    kappa = 1.0 if loss == "hinge" else 0.5
+    flow = population_flow(
+        Neurons.of(W, inputs.M)._replace(b=b), task_kernel(F),
+        rounds=5, head_step=0.3, representation_step=4.0, weight_decay=decay, loss=loss,
+    )  # fmt: skip
+    trained, _, *curves = by_hand(W, b, inputs.M, F, rounds=5, head_step=0.3, step=4.0, decay=decay, kappa=kappa)
+    assert (trained - W).norm() > 0.2 * W.norm()
+    expected = Neurons.of(trained, inputs.M)
+    assert_close(flow.neurons.V, expected.V, rtol=1e-10, atol=1e-12)
+    assert_close(flow.neurons.tau, expected.tau, rtol=1e-10, atol=1e-12)
+    assert torch.equal(flow.neurons.b, b)
+    for found, curve in zip((flow.energy, flow.conditioning, flow.margin), curves, strict=True):
+        assert_close(found, tensor(curve), rtol=1e-10, atol=1e-12)
+
+
+def test_logistic_flow_is_the_hinge_flow_with_a_quarter_of_the_steps() -> None:
+    neurons, kernel = draw(6, 3, 20), limit_kernel(3)
+    logistic = population_flow(neurons, kernel, rounds=4, head_step=0.8, representation_step=5.0, loss="logistic")
+    hinge = population_flow(neurons, kernel, rounds=4, head_step=0.2, representation_step=5.0)
+    assert_close(logistic.energy, hinge.energy, rtol=1e-12, atol=0)
+    assert_close(logistic.margin, 2 * hinge.margin, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "logistic"])
+def test_flow_is_the_mean_of_training_with_small_heads_and_large_batches(loss: str) -> None:
+    inputs, W, b, F = one_network(False)
+    kappa = 1.0 if loss == "hinge" else 0.5
+    eta = 1e-4 / kappa**2  # no margin comes near 1
+    settings = PretrainSettings(
+        rounds=4, batch_size=8000, head_step=eta, representation_step=3e4, weight_decay=5e-6, loss=loss
+    )
+    network, generator = TwoLayerReLU(W, b, torch.zeros(4, 3).double()), streams(2, "batches")["batches"]
+    samples = torch.stack([pretrain(network, inputs, F, settings, generator=generator).network.W for _ in range(60)])
+    common = {"rounds": 4, "head_step": eta, "step": 3e4, "decay": 5e-6, "kappa": kappa}
+    exact = by_hand(W, b, inputs.M, F, **common)[0]
+    flow = population_flow(
+        Neurons.of(W, inputs.M), task_kernel(F),
+        rounds=4, head_step=eta, representation_step=3e4, weight_decay=5e-6, loss=loss,
+    )  # fmt: skip
+    V = samples @ inputs.M
+    away = samples - V @ inputs.M.T
+    start = W - W @ inputs.M @ inputs.M.T
+    along = (away * start / start.norm(dim=1, keepdim=True)).sum(2)
+    assert agrees(samples, exact)
+    assert agrees(V, flow.neurons.V)
+    assert agrees(along, flow.neurons.tau)
+    wrong = [
+        W + 1.02 * (exact - W),
+        by_hand(W, b, inputs.M, F, **common, carry=False)[0],
+        by_hand(W, b, inputs.M, F, **{**common, "decay": 0.0})[0],
+        by_hand(W, b, inputs.M, F, **{**common, "rounds": 3})[0],
+    ]
+    for weights in wrong:
+        assert not agrees(samples, weights)
+        assert not agrees(V, weights @ inputs.M)
+
+
+def test_flow_of_odd_tasks_is_linear_in_any_dimension() -> None:
+    F = all_tasks(3)
+    odd = F[(F == -F.flip(1)).all(1)][1:8]
+    f1 = degree_one(walsh_coefficients(odd))
+    A = f1.T @ f1 / len(odd)
+    for d, loss, kappa in ((4, "hinge", 1.0), (50, "logistic", 0.5)):
+        neurons = draw(5, 3, d)
+        c = 2.0 * kappa**2 * 0.7 / (2 * math.pi)
+        V, total = neurons.V, torch.zeros_like(neurons.V)
+        for rounds in range(1, 7):
+            total = total + V
+            V = V + c * total @ A
+            flow = population_flow(
+                neurons, task_kernel(odd), rounds=rounds, head_step=0.7, representation_step=2.0, loss=loss
+            )
+            assert_close(flow.neurons.V, V, rtol=1e-10, atol=1e-12)
+            assert_close(flow.neurons.tau, neurons.tau, rtol=1e-10, atol=1e-12)
+
+
+def test_margin_is_the_mean_of_a_network_with_these_heads() -> None:
+    inputs, W, b, F = one_network(True)
+    flow = population_flow(
+        Neurons.of(W, inputs.M)._replace(b=b), task_kernel(F), rounds=3, head_step=0.3, representation_step=2.0
+    )
+    X = inputs.sample(400_000, generator=streams(0, "X")["X"])
+    for rounds in (1, 3):
+        before = by_hand(W, b, inputs.M, F, rounds=rounds - 1, head_step=0.3, step=2.0)[0]
+        heads = torch.stack(by_hand(W, b, inputs.M, F, rounds=rounds, head_step=0.3, step=2.0)[1])
+        scores = TwoLayerReLU(before, b, heads)(X)
+        margins = (F[:, inputs.patterns(X)].T * scores).mean(1)
+        assert agrees(margins, flow.margin[rounds - 1])
+        assert not agrees(margins, 1.02 * flow.margin[rounds - 1])
+
+
+def test_flow_takes_float32_neurons_and_leaves_its_arguments_alone() -> None:
+    wide, kernel = draw(6, 2, 20), limit_kernel(2, "balanced")
+    narrow = Neurons(*(x.float() for x in wide))
+    kept = [x.clone() for x in (*wide, kernel)]
+    settings = {"rounds": 3, "head_step": 0.5, "representation_step": 4.0}
+    one, two = population_flow(wide, kernel, **settings), population_flow(narrow, kernel.float(), **settings)
+    assert two.energy.dtype == torch.float64
+    for a, e in zip((*two.neurons, *two[1:]), (*one.neurons, *one[1:]), strict=True):
+        assert_close(a, e, rtol=1e-4, atol=1e-6)
+    for before, after in zip(kept, (*wide, kernel), strict=True):
+        assert torch.equal(before, after)
+
+
 # Bad input
 
 
 V0, TAU0, B0 = torch.full((3, 2), 0.1).double(), torch.ones(3).double(), torch.zeros(3).double()
-BAD_NEURONS = [
-    (V0[0], TAU0, B0, ValueError, "V must be of shape (m, r); got (2,). "),
-    (V0[:0], TAU0[:0], B0[:0], ValueError, "V must be non-empty; got shape (0, 2). "),
-    (V0, TAU0[:2], B0, ValueError, "tau must be of shape (3); got (2,). "),
-    (V0, TAU0, B0[:2], ValueError, "b must be of shape (3); got (2,). "),
-    (V0, -TAU0, B0, ValueError, "tau must be non-negative; got -1.0. "),
-    (0 * V0, 0 * TAU0, B0, ValueError, "every neuron must be nonzero; got v = 0 and tau = 0. "),
-    (V0 * math.nan, TAU0, B0, ValueError, "V must be finite; got NaN or infinity. "),
-    (V0, TAU0 / 0, B0, ValueError, "tau must be finite; got NaN or infinity. "),
-    (
-        V0,
-        TAU0.float(),
-        B0,
-        TypeError,
-        "tau must be of the dtype and device of V (torch.float64, cpu); got torch.float32",
-    ),
-    (
-        V0,
-        TAU0,
-        B0.to("meta"),
-        TypeError,
-        "b must be of the dtype and device of V (torch.float64, cpu); got torch.float64",
-    ),
-    (V0.long(), TAU0, B0, TypeError, "V must be floating point; got torch.int64. "),
-    (0.5, TAU0, B0, TypeError, "V must be a torch.Tensor; got float. "),
-]
-
-
-@pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("V", "tau", "b", "error", "sentence"), BAD_NEURONS)
-def test_bad_neurons_are_refused(V: Tensor, tau: Tensor, b: Tensor, error: type[Exception], sentence: str) -> None:
-    with refuses(error, f"pattern_moments: {sentence}"):
-        pattern_moments(V, tau, b)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -312,3 +416,56 @@ def test_bad_steps_are_refused() -> None:
             function(V0, TAU0, *last, head_step=0.0)  # type: ignore[call-arg, arg-type]
         with refuses(ValueError, where + "loss must be one of hinge, logistic; got 'square'. "):
             function(V0, TAU0, *last, loss="square")  # type: ignore[call-arg, arg-type]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_neurons_are_refused() -> None:
+    generator = streams(0, "neurons")["neurons"]
+    where = "Neurons.random: "
+    with refuses(ValueError, where + "m must be at least 1; got 0. "):
+        Neurons.random(0, 2, 5, generator=generator)
+    with refuses(TypeError, where + "m must be an integer; got float 2.0. "):
+        Neurons.random(2.0, 2, 5, generator=generator)  # type: ignore[arg-type]
+    with refuses(ValueError, where + "r must be smaller than d = 5; got 5. "):
+        Neurons.random(2, 5, 5, generator=generator)
+    with refuses(ValueError, where + "r must be at least 1; got 0. "):
+        Neurons.random(2, 0, 5, generator=generator)
+    with refuses(TypeError, where + "generator must be a torch.Generator; got int. "):
+        Neurons.random(2, 2, 5, generator=0)  # type: ignore[arg-type]
+    where, W, M = "Neurons.of: ", torch.ones(3, 4).double(), torch.eye(4, 2).double()
+    with refuses(ValueError, where + "W must be of shape (m, 4); got (3, 3). "):
+        Neurons.of(W[:, :3], M)
+    with refuses(ValueError, where + "M must be orthonormal in its columns; got M^T M off by 3.0e+00. "):
+        Neurons.of(W, 2 * M)
+    with refuses(ValueError, where + "W must be finite; got NaN or infinity. "):
+        Neurons.of(W / 0, M)
+    with refuses(TypeError, where + "M must be of the dtype and device of W (torch.float32, cpu); got torch.float64"):
+        Neurons.of(W.float(), M)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"rounds": 0}, ValueError, "rounds must be at least 1; got 0. "),
+        ({"rounds": 1.0}, TypeError, "rounds must be an integer; got float 1.0. "),
+        ({"head_step": 0.0}, ValueError, "head_step must be finite and positive; got 0.0. "),
+        ({"representation_step": math.inf}, ValueError, "representation_step must be finite and positive; got inf. "),
+        ({"representation_step": "1"}, TypeError, "representation_step must be a number; got str '1'. "),
+        ({"weight_decay": -0.1}, ValueError, "weight_decay must be finite and non-negative; got -0.1. "),
+        ({"loss": "square"}, ValueError, "loss must be one of hinge, logistic; got 'square'. "),
+        ({"kernel": limit_kernel(3)}, ValueError, "kernel must be of shape (4, 4); got (8, 8). "),
+        ({"kernel": limit_kernel(2) * math.nan}, ValueError, "kernel must be finite; got NaN or infinity. "),
+        ({"neurons": Neurons(V0[0], TAU0, B0)}, ValueError, "V must be of shape (m, r); got (2,). "),
+        (
+            {"neurons": Neurons(V0, TAU0.float(), B0)},
+            TypeError,
+            "tau must be of the dtype and device of V (torch.float64, cpu); got torch.float32",
+        ),
+    ],
+)
+def test_bad_flows_are_refused(change: dict, error: type[Exception], sentence: str) -> None:
+    good = {"neurons": Neurons(V0, TAU0, B0), "kernel": limit_kernel(2)}
+    good |= {"rounds": 2, "head_step": 0.1, "representation_step": 0.1}
+    with refuses(error, "population_flow: " + sentence):
+        population_flow(**{**good, **change})

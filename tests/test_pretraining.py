@@ -20,13 +20,10 @@ from mtfl import (
     TwoLayerReLU,
     conditioning,
     energy_ratio,
-    limit_kernel,
     pretrain,
     sample_tasks,
     streams,
-    task_kernel,
 )
-from mtfl.one_step import contrastive_step
 from mtfl.pretraining import Pretrained
 
 D, R, M, T, N = 6, 2, 8, 5, 16
@@ -174,32 +171,6 @@ def test_float32_training_stays_close_to_float64() -> None:
     assert narrow.history.loss.dtype == torch.float64
 
 
-# The first step alone
-
-
-@pytest.mark.parametrize("loss", ["hinge", "logistic"])
-@pytest.mark.parametrize("n", [16, 5000])
-def test_contrastive_step_is_the_first_round(n: int, loss: str) -> None:
-    network, inputs, F = problem()
-    eta_a, eta_w = (1e-3, 0.7) if loss == "hinge" else (1e-7, 0.7)  # logistic: to first order in eta_a
-    settings = dataclasses.replace(BASE, rounds=1, batch_size=n, head_step=eta_a, representation_step=eta_w, loss=loss)
-    trained = pretrain(network, inputs, F, settings, generator=batches())
-    kappa = 1.0 if loss == "hinge" else 0.5
-    learned = (trained.network.W - network.W) / (eta_w * kappa**2 * eta_a)
-    step = contrastive_step(network.W, inputs, task_kernel(F), batch_size=n, generator=batches())
-    scale = float(step.abs().max())
-    assert_close(learned, step, rtol=0, atol=(1e-10 if loss == "hinge" else 1e-6) * scale)
-
-
-def test_contrastive_step_is_linear_in_the_kernel() -> None:
-    network, inputs, F = problem()
-    one, two, both = (
-        contrastive_step(network.W, inputs, kernel, batch_size=50, generator=batches())
-        for kernel in (task_kernel(F), limit_kernel(R), 2 * task_kernel(F) + limit_kernel(R))
-    )
-    assert_close(both, 2 * one + two, rtol=1e-10, atol=1e-12)
-
-
 # Progress and divergence
 
 
@@ -317,23 +288,3 @@ def test_problems_that_do_not_fit_are_refused() -> None:
             pretrain(start, law, table, BASE, generator=batches())
     with refuses(TypeError, "pretrain: generator must be a torch.Generator; got int. "):
         pretrain(network, inputs, F, BASE, generator=0)  # type: ignore[arg-type]
-
-
-@pytest.mark.usefixtures("unchecked")
-def test_bad_steps_are_refused() -> None:
-    network, inputs, _ = problem()
-    where, kernel = "contrastive_step: ", limit_kernel(R)
-    bad = [
-        ((network.W[:, :5], inputs, kernel), ValueError, "W must be of shape (m, 6); got (8, 5). "),
-        ((network.W, inputs, limit_kernel(3)), ValueError, "kernel must be of shape (4, 4); got (8, 8). "),
-        ((network.W, inputs, kernel / 0), ValueError, "kernel must be finite; got NaN or infinity. "),
-        ((network.W * math.nan, inputs, kernel), ValueError, "W must be finite; got NaN or infinity. "),
-        ((network.W, inputs, kernel.float()), TypeError, "kernel must be of the dtype and device of W (torch.float64"),
-    ]
-    for arguments, error, sentence in bad:
-        with refuses(error, where + sentence):
-            contrastive_step(*arguments, batch_size=4, generator=batches())
-    with refuses(ValueError, where + "batch_size must be at least 1; got 0. "):
-        contrastive_step(network.W, inputs, kernel, batch_size=0, generator=batches())
-    with refuses(TypeError, where + "generator must be a torch.Generator; got NoneType. "):
-        contrastive_step(network.W, inputs, kernel, batch_size=4, generator=None)  # type: ignore[arg-type]
