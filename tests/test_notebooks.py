@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from explorable_examples import KINDS
 from nbformat import NotebookNode
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -18,6 +19,7 @@ TAGS = CHECKED | {"hide-input", "remove-cell"}
 MOST_LINES = 15
 SHOWS = re.compile(r"\bshow\(")
 INTERACTS = re.compile(r"\binteract\(")
+EXPLORABLE = re.compile(rf"^({'|'.join(kind.__name__ for kind in KINDS)})\(", flags=re.MULTILINE)
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -42,8 +44,9 @@ def faults(notebook: NotebookNode, name: str) -> list[str]:
         found.append("execution counts must be 1, 2, ...: run all cells of a fresh kernel, keep the counts")
     if not any(tags(cell) >= CHECKED for cell in cells):
         found.append("no cell is checked")
-    if CHAPTER.match(name) and not any(INTERACTS.search(cell.source) for cell in cells):
-        found.append("a chapter must have an interact cell")
+    controls = [cell for cell in cells if INTERACTS.search(cell.source) or EXPLORABLE.search(cell.source)]
+    if CHAPTER.match(name) and not controls:
+        found.append("a chapter must have an interact cell or a figure to move")
     for number, cell in enumerate(cells, start=1):
         where = f"code cell {number}: "
         if unknown := tags(cell) - TAGS:
@@ -55,7 +58,7 @@ def faults(notebook: NotebookNode, name: str) -> list[str]:
         if lines_of_code(cell) > MOST_LINES:
             found.append(where + f"{lines_of_code(cell)} lines of code, more than {MOST_LINES}")
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
-        draws = SHOWS.search(cell.source) or INTERACTS.search(cell.source)
+        draws = SHOWS.search(cell.source) or cell in controls
         if draws and not (figure.get("name") and figure.get("caption")):
             found.append(where + "a figure needs a name and a caption in its metadata (mystnb.figure)")
         if SHOWS.search(cell.source) and not re.search(r"\balt=", cell.source):

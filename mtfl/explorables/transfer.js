@@ -1,8 +1,8 @@
 /**
  * Transfer: accuracy of three representations downstream, read off a grid that the notebook measured.
  *
- * The state's `grid` has `d`, `tasks` and `examples`, increasing lists, and for "parity" and "random" the deciles and the
- * median of "pretrained", "single task" and "random features": an array over (d, tasks, examples, 3), flat, row-major.
+ * The state's `grid` has `d`, `tasks` and `examples`, increasing lists, and for "parity" and "random" the lowest, median
+ * and highest accuracy over seeds of "pretrained", "single task" and "random features": an array over (d, tasks, examples, 3), flat, row-major.
  * Between grid points values are interpolated, linearly in the logarithms.
  */
 import { choice, html, lineChart, openView, picture, slider, svg, text } from "./ui.js";
@@ -24,7 +24,7 @@ function between(axis, value) {
   return [[below, 1 - share], [above, share]];
 }
 
-/** Lowest decile, median and highest decile at a point. */
+/** Lowest, median and highest at a point. */
 function readOff(grid, task, name, d, tasks, examples) {
   const result = [0, 0, 0], values = grid[task][name];
   for (const [i, x] of between(grid.d, d)) {
@@ -49,7 +49,7 @@ export function render({ model, el }) {
   bars.append(
     ...ticks.map((tick) => svg("path", { class: "mtfl-grid", d: `M${along(tick)} 16V${floor}` })),
     ...ticks.map((tick) => text(along(tick), floor + 14, String(tick), { "text-anchor": tick === 1 ? "end" : tick === LOW ? "start" : "middle" })),
-    text(WIDE / 2, floor + 30, "test accuracy (bar: deciles over the seeds)", { "text-anchor": "middle", class: "mtfl-title" }),
+    text(WIDE / 2, floor + 30, "test accuracy (bar: lowest to highest seed)", { "text-anchor": "middle", class: "mtfl-title" }),
     ...rows.flatMap(({ band, dot, words }) => [band, dot, words]));
   const chart = lineChart({
     height: 200, y: { min: LOW, max: 1, ticks: [0.4, 0.6, 0.8, 1] },

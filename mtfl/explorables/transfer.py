@@ -13,7 +13,7 @@ class TransferGrid(Explorable):
     Args:
         grid: ``{"d": [...], "tasks": [...], "examples": [...], "parity": table, "random": table}`` with increasing axes
             and ``table[name]``, for "pretrained", "single task" and "random features", a flat list over (d, tasks,
-            examples, 3): lowest decile, median, highest decile.
+            examples, 3): lowest, median and highest over seeds.
         d: input dimension, within the grid.
         tasks: pretraining tasks T, likewise.
         examples: downstream examples n, likewise.
