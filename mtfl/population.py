@@ -111,7 +111,7 @@ def population_step(
         loss: "hinge" (kappa = 1) or "logistic" (kappa = 1/2).
 
     Raises:
-        TypeError, ValueError: as :func:`pattern_moments`; also if the kernel is no K x K array.
+        TypeError, ValueError: as :func:`mtfl.moments.pattern_moments`; also if the kernel is no K x K array.
 
     Checked against Monte Carlo and against the gradient of a network trained on many inputs.
     """
