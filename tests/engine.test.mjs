@@ -137,6 +137,7 @@ test("tasks are uniform over all, or over the balanced, functions", () => {
   evenly(tally(rows(engine.sampleTasks(70_000, 3, "balanced", engine.generator(7)), 8)), 70);
   evenly(tally(rows(engine.sampleTasks(51_200, 3, "uniform", engine.generator(8)), 8)), 256);
   assert.throws(() => engine.sampleTasks(1, 2, "odd", engine.generator(1)), /^Error: sampleTasks: law must be .+; got odd\. /);
+  assert.throws(() => engine.limitKernel(2, "odd"), /^Error: limitKernel: law must be .+; got odd\. /);
 });
 
 test("a stream of tasks keeps its first tasks, and its kernel", () => {

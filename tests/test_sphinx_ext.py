@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from docutils import nodes
+from docutils.utils import new_document
 from myst_nb.core.render import MimeData
 
 from mtfl import sphinx_ext
@@ -69,6 +70,36 @@ def test_docstrings_are_escaped_in_place() -> None:
     lines = ["the norm |w|", ""]
     sphinx_ext.escape_docstring(None, "function", "f", None, None, lines)  # type: ignore[arg-type]
     assert lines == [r"the norm \|w\|", ""]
+
+
+def linked(refuri: str, **attributes: object) -> nodes.reference:
+    """A link of a page with one figure, after the transform."""
+    page = new_document("page")
+    figure, link = nodes.figure(names=["fig-a"]), nodes.reference(refuri=refuri, **attributes)
+    page.note_explicit_target(figure, figure)
+    page += [figure, link]
+    sphinx_ext.FigureLinks(page).apply()
+    return link
+
+
+def test_a_link_that_sets_a_figure_keeps_its_address(caplog: pytest.LogCaptureFixture) -> None:
+    link = linked("#fig-a?tasks=1&law=uniform", id_link=True)
+    assert link["refuri"] == "#fig-a?tasks=1&law=uniform"
+    assert "id_link" not in link
+    assert link["classes"] == ["mtfl-set"]
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("refuri", "id_link"), [("#fig-a", True), ("https://example.org/?a=1", False)])
+def test_other_links_are_left_alone(refuri: str, id_link: bool) -> None:
+    link = linked(refuri, id_link=id_link)
+    assert link["id_link"] == id_link
+    assert link["classes"] == []
+
+
+def test_a_link_that_sets_no_figure_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    linked("#fig-gone?tasks=1", id_link=True)
+    assert caplog.messages == ["no figure on this page is called fig-gone"]
 
 
 class Renderer:

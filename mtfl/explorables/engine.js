@@ -136,10 +136,14 @@ export function sampleTasks(T, r, law, rng) {
         F[start + other] = k % 2 ? 1 : -1;
       }
     } else {
-      throw new Error(`sampleTasks: law must be uniform or balanced; got ${law}. Choose one of these words.`);
+      throw unknownLaw("sampleTasks", law);
     }
   }
   return F;
+}
+
+function unknownLaw(where, law) {
+  return new Error(`${where}: law must be uniform or balanced; got ${law}. Choose one of these words.`);
 }
 
 /**
@@ -194,7 +198,8 @@ export function taskStream(r, law, rng) {
  * The task kernel (K, K) of infinitely many tasks: 1{z = z'} (uniform) or (K 1{z = z'} - 1) / (K - 1) (balanced).
  */
 export function limitKernel(r, law) {
-  const K = 2 ** r, away = law === "balanced" ? -1 / (K - 1) : 0;
+  const K = 2 ** r, away = { uniform: 0, balanced: -1 / (K - 1) }[law];
+  if (away === undefined) throw unknownLaw("limitKernel", law);
   return Float64Array.from({ length: K * K }, (_, n) => (n % (K + 1) ? away : 1));
 }
 

@@ -9,7 +9,7 @@
 import {
   generator, limitKernel, moved, patternMoments, patternSigns, randomNeurons, recovery, stepOfMoments, taskStream,
 } from "./engine.js";
-import { button, choice, html, lineChart, openView, picture, player, row, shown, slider, svg, text } from "./ui.js";
+import { button, choice, count, html, lineChart, openView, picture, player, row, shown, slider, svg, text } from "./ui.js";
 
 const FEATURES = 2, NEURONS = 150, ROUNDS = 20;
 const TASKS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, 1000, "inf"];
@@ -61,7 +61,7 @@ export function render({ model, el }) {
   const streamOf = remembering((law, seed) => taskStream(FEATURES, law, generator(seed, 1)));
   const runOf = remembering((tasks, law, d, decay, stepSize, seed) => {
     const { frame, moments } = layer(d, seed);
-    const T = tasks === "inf" ? Infinity : tasks, kernel = streamOf(law, seed).kernel(T), frames = [frame];
+    const T = count(tasks), kernel = streamOf(law, seed).kernel(T), frames = [frame];
     const at = (round) => {
       while (frames.length <= round) {
         const { V, tau } = frames.at(-1).neurons;
@@ -101,9 +101,9 @@ export function render({ model, el }) {
       const all = Array.from({ length: 2 ** K }, (_, n) => Array.from({ length: K }, (_, k) => ((n >> k) & 1 ? 1 : -1)));
       F = all.filter((f) => law === "uniform" || f.reduce((sum, value) => sum + value) === 0).flat();
     }
-    const count = F.length / K, few = Math.min(count, 16);
+    const held = F.length / K, few = Math.min(held, 16);
     label.textContent = T === Infinity
-      ? `All ${count} ${law === "uniform" ? "" : "balanced "}tasks, equally often`
+      ? `All ${held} ${law === "uniform" ? "" : "balanced "}tasks, equally often`
       : T === 1 ? "The task: its label in each quadrant" : few < T ? `${few} of the ${T} tasks` : `The ${T} tasks`;
     tiles.replaceChildren(...Array.from({ length: few * K }, (_, n) => svg("rect", {
       class: F[n] > 0 ? "mtfl-plus" : "mtfl-minus", width: 7, height: 7,
@@ -148,7 +148,7 @@ export function render({ model, el }) {
   };
   const chart = lineChart({
     height: 220, x: roundsShown(0), y: { min: 0, max: 1, ticks: [0, 0.5, 1] },
-    series: [{ name: "energy", colour: "ink" }, { name: "conditioning", colour: "ink mtfl-dashed" }],
+    series: [{ name: "energy", colour: "ink", end: true }, { name: "conditioning", colour: "ink mtfl-dashed", end: true }],
   });
 
   const counted = (one, many) => (n) => (n === "inf" ? `infinitely many ${many}` : n === 1 ? `one ${one}` : `${n} ${many}`);
@@ -208,7 +208,8 @@ export function render({ model, el }) {
     percent.textContent = `energy ${(100 * target.energy).toFixed(0)} % inside the plane`;
     chart.span(roundsShown(round));
     const traces = ["energy", "conditioning"].map((name) => Array.from({ length: round + 1 }, (_, k) => [k, run.at(k)[name]]));
-    chart.plot(traces, `Energy and conditioning by round, up to round ${round}.`);
+    chart.plot(traces);
+    chart.node.setAttribute("aria-label", `Energy and conditioning by round, up to round ${round}.`);
     view.say(describe(target, round));
     view.report({ energy: target.energy, conditioning: target.conditioning });
     if (moving && changed) return; // the frames to come go to the new target

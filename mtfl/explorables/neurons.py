@@ -29,6 +29,13 @@ class NeuronsInPlane(Explorable):
     module = "neurons"
     heights = ("34rem", "63rem")
 
+    name = traitlets.Unicode("fig-neurons").tag(sync=True)
+    title = traitlets.Unicode("Neurons in the plane").tag(sync=True)
+    alt = traitlets.Unicode(
+        "Random neurons, drawn by their two features, after a training step: on one task they fall onto a line, on "
+        "many tasks they form a round cloud. Controls set the number of tasks, their law and the training."
+    ).tag(sync=True)
+
     tasks = Count(1)
     law = traitlets.Enum(["uniform", "balanced"], "balanced").tag(sync=True)
     d = traitlets.Int(30, min=3).tag(sync=True)
@@ -38,18 +45,3 @@ class NeuronsInPlane(Explorable):
     seed = traitlets.Int(11, min=0).tag(sync=True)
     energy = traitlets.Float(None, allow_none=True).tag(sync=True)
     conditioning = traitlets.Float(None, allow_none=True).tag(sync=True)
-
-    @traitlets.default("name")
-    def _default_name(self) -> str:
-        return "fig-neurons"
-
-    @traitlets.default("title")
-    def _default_title(self) -> str:
-        return "Neurons in the plane"
-
-    @traitlets.default("alt")
-    def _default_alt(self) -> str:
-        return (
-            "Random neurons, drawn by their two features, after a training step: on one task they fall onto a line, on "
-            "many tasks they form a round cloud. Controls set the number of tasks, their law and the training."
-        )

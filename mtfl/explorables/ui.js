@@ -130,14 +130,14 @@ export function openView({ model, el }) {
   };
 
   const follow = (hash) => {
-    const [name, query] = decodeURIComponent(hash.slice(1)).split("?");
+    const [name, query] = hash.slice(1).split("?");
     if (name !== model.get("name") || !query) return false;
     view.set(stateOf(query, model));
     return true;
   };
   const clicked = (event) => {
     const link = event.target.closest?.("a[href*='#']");
-    if (!link || !follow(link.hash)) return;
+    if (!link?.hash || !follow(link.hash)) return;
     event.preventDefault();
     el.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
   };
@@ -164,9 +164,14 @@ export function still() {
 
 // Controls, bound to a key of the state
 
+/** A count of the state as a number: "inf" is Infinity. */
+export function count(value) {
+  return value === "inf" ? Infinity : value;
+}
+
 /** Numbers for people: three significant digits, the sign of infinity for "inf". */
 export function shown(value) {
-  if (value === "inf") return "∞";
+  if (count(value) === Infinity) return "∞";
   return value >= 1000 ? value.toLocaleString("en") : String(Number(value.toPrecision(3)));
 }
 
@@ -184,11 +189,10 @@ export function slider(view, key, { label, stops, show = shown, say = show, move
     input: () => view.set(move(stops[input.value])),
   });
   const output = html("output", { for: id });
-  const size = (value) => (value === "inf" ? Infinity : value);
   view.watch([key], () => {
     const value = view.get(key);
     const exact = stops.indexOf(value);
-    const beyond = stops.findIndex((stop) => size(stop) >= size(value)); // Python may set what is no stop
+    const beyond = stops.findIndex((stop) => count(stop) >= count(value)); // Python may set what is no stop
     input.value = exact >= 0 ? exact : beyond >= 0 ? beyond : stops.length - 1;
     input.style.setProperty("--mtfl-share", input.value / (stops.length - 1));
     output.textContent = show(value);
@@ -253,11 +257,13 @@ export function text(x, y, content, attributes = {}) {
 }
 
 /**
- * Lines in a frame with axes.
+ * Lines in a frame with axes; what leaves the frame is cut off.
  * @param {object} options `width`, `height`; `x` and `y`: { min, max, ticks: [...], label, log };
- *   `series`: [{ name, colour }] with a colour of the palette: blue, vermilion, green, purple, grey
- * @returns {{node: SVGElement, plot: (lines: number[][][], label: string) => void, span: (x: object) => void}} `plot`
- *   draws one list of points [x, y] for each series, with a dot at its end; `span` sets the x axis anew.
+ *   `series`: [{ name, colour, end }] with a colour of the palette (blue, vermilion, green, purple, grey, ink) and
+ *   whether a dot marks the line's end
+ * @returns {{node: SVGElement, plot: (lines: number[][][]) => void, span: (x: object) => void}} `plot` draws one list
+ *   of points [x, y] for each series; `span` sets the x axis anew. The node wants a label: `view.picture(node)`, or an
+ *   aria-label of its own.
  */
 export function lineChart({ width = 340, height = 190, x, y, series }) {
   const left = 34, right = width - 10, top = 26, bottom = height - 34;
@@ -267,9 +273,9 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
   };
   const up = scale(y, bottom, top), axis = svg("g");
   let along;
-  const node = picture(width, height, { class: "mtfl-chart", role: "img" });
+  const node = picture(width, height, { role: "img" }), frame = unique();
   const lines = series.map(({ colour }) => svg("path", { class: `mtfl-line mtfl-${colour}` }));
-  const dots = series.map(({ colour }) => svg("circle", { class: `mtfl-end mtfl-${colour}`, r: 3.5 }));
+  const dots = series.map(({ colour, end }) => svg("circle", { class: `mtfl-end mtfl-${colour}`, r: end ? 3.5 : 0 }));
   let offset = left;
   const legend = series.map(({ name, colour }) => {
     const entry = svg("g", {},
@@ -287,8 +293,10 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
       text((left + right) / 2, height - 4, label, { "text-anchor": "middle", class: "mtfl-title" }));
   };
   span(x);
-  node.append(...legend, ...levels, axis, ...lines, ...dots);
-  const plot = (points, label) => {
+  const room = svg("rect", { x: left, y: top - 2, width: right - left, height: bottom - top + 4 });
+  node.append(svg("clipPath", { id: frame }, room), ...legend, ...levels, axis,
+    svg("g", { "clip-path": `url(#${frame})` }, ...lines), ...dots);
+  const plot = (points) => {
     points.forEach((line, n) => {
       const at = line.map(([px, py]) => `${along(px).toFixed(1)} ${up(py).toFixed(1)}`);
       lines[n].setAttribute("d", at.length ? `M${at.join("L")}` : "");
@@ -296,7 +304,6 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
       dots[n].setAttribute("cx", cx);
       dots[n].setAttribute("cy", cy);
     });
-    node.setAttribute("aria-label", label);
   };
   return { node, plot, span };
 }

@@ -67,8 +67,12 @@ def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], add
 
 
 def test_no_control_is_dead(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    page = open_page(served, name).page
+    opened = open_page(served, name)
+    page = opened.page
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
+    for link in page.locator("a.mtfl-set:visible").all():  # it names a figure of the page, and what that figure knows
+        link.click()
+    assert opened.errors == []
 
 
 def test_a_request_to_another_site_is_seen(open_page: Callable[..., Opened], site: Path, tmp_path: Path) -> None:
