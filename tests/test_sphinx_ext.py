@@ -72,7 +72,7 @@ def test_docstrings_are_escaped_in_place() -> None:
     assert lines == [r"the norm \|w\|", ""]
 
 
-def linked(refuri: str, **attributes: object) -> nodes.reference:
+def linked(refuri: str, **attributes: Any) -> nodes.reference:
     """A link of a page with one figure, after the transform."""
     page = new_document("page")
     figure, link = nodes.figure(names=["fig-a"]), nodes.reference(refuri=refuri, **attributes)
