@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+from mtfl.single_task import FATES, Atlas
+
 BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#b8639b", "#808080"
 """Series colours, after Okabe and Ito."""
 
@@ -36,7 +39,22 @@ COLOURS = {
 }
 """One colour for each representation, the same in every figure."""
 
-_TEXT, _GRID = "#1f2328", "#d0d5da"
+INK, _GRID = "#1f2328", "#d0d5da"
+"""The colour of the text, dark on a light page and light on a dark one."""
+
+FATE_COLOURS: dict[str, str] = dict(zip(FATES, (GREEN, INK, BLUE, GREEN, INK, VERMILION, PURPLE, GREY), strict=True))
+"""One colour for each fate of a task's features, with decay as without it."""
+
+_FATE_TITLES: dict[str, str] = {
+    "all learned": "All directions learned",
+    "several learned": "Several directions learned, but not all",
+    "one learned": "One direction learned, the others lost",
+    "buried, all with decay": "Energy too low; the matched decay uncovers all directions",
+    "buried, several with decay": "Energy too low; the matched decay uncovers several directions, but not all",
+    "buried, one with decay": "Energy too low; the matched decay uncovers one direction",
+    "faint": "Some directions, but by a faint step",
+    "nothing": "Nothing learned, with or without decay",
+}
 _STYLE = {
     "svg.fonttype": "path",
     "font.size": 10.5,
@@ -53,7 +71,7 @@ _STYLE = {
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
     "mathtext.fontset": "dejavusans",
-} | dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _TEXT)
+} | dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
 
 
 @dataclass(frozen=True)
@@ -115,7 +133,7 @@ def show(figure: Figure, *, alt: str) -> Picture:
         count=1,
     )
     svg = re.sub(r' height="[\d.]+pt"', "", svg, count=1)
-    for colour, variable in ((_TEXT, "--mtfl-fg"), (_GRID, "--mtfl-grid")):
+    for colour, variable in ((INK, "--mtfl-fg"), (_GRID, "--mtfl-grid")):
         svg = svg.replace(colour, f"var({variable}, {colour})")
     return Picture(svg.strip(), alt)
 
@@ -180,3 +198,115 @@ def neurons_in_plane(ax: Axes, V: np.ndarray, *, colour: str = BLUE, limit: floa
     ax.axvline(0, color=_GRID, linewidth=0.8, zorder=0)
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="feature 1", ylabel="feature 2")
     ax.set_aspect("equal")
+
+
+@dataclass(frozen=True)
+class Html:
+    """Markup of the book, shown as it is."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, label: str, anchors: Sequence[str] = ()) -> Html:
+    """A table in a box that scrolls where it is large; the first cell of a row names it.
+
+    Args:
+        head: names of the columns, as HTML.
+        rows: cells, as HTML.
+        label: what the table holds, for readers who do not see it.
+        anchors: an id for each row, or none.
+    """
+    ids = [f' id="{anchor}"' for anchor in anchors] or [""] * len(rows)
+    body = "".join(
+        f'<tr{own}><th scope="row">{cells[0]}</th>{"".join(f"<td>{cell}</td>" for cell in cells[1:])}</tr>'
+        for own, cells in zip(ids, rows, strict=True)
+    )
+    names = "".join(f'<th scope="col">{name}</th>' for name in head)
+    opening = f'<div class="mtfl-table mtfl-rows" tabindex="0" role="region" aria-label="{html.escape(label)}">'
+    return Html(f"{opening}<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>")
+
+
+def truth_table(labels: Sequence[float], *, size: float = 28.0) -> str:
+    """A task of up to four features as an inline picture: a cell for each pattern, filled where the label is +1.
+
+    It is a Karnaugh map: neighbours, also across the edges, differ in one feature. From left to right, z_1 is -, + for
+    two features and (z_1, z_2) is --, +-, ++, -+ for more; the remaining features go up in the same way.
+    """
+    across = len(labels).bit_length() // 2
+    columns, rows = 2**across, len(labels) >> across
+    places = ((k % columns, k // columns) for k, label in enumerate(labels) if label > 0)
+    cells = "".join(f"M{x ^ x >> 1} {rows - 1 - (y ^ y >> 1)}h1v1h-1z" for x, y in places)
+    sizes = f'width="{size:.0f}" height="{size * rows / columns:.0f}" viewBox="0 0 {columns} {rows}"'
+    return (
+        f'<svg class="mtfl-glyph" {sizes} aria-hidden="true" fill="currentColor">'
+        f'<path d="M0 0h{columns}v{rows}h-{columns}z" opacity=".18"/>'
+        f'<path d="{cells}" stroke="var(--mtfl-bg, white)" stroke-width=".12"/></svg>'
+    )
+
+
+def atlas_map(atlases: Sequence[Atlas]) -> Html:
+    """Every class of tasks as a tile, grouped and coloured by what becomes of its features.
+
+    A tile is a link to the class's row in :func:`atlas_table`; the larger its picture, the more tasks are in the class.
+    """
+    parts = []
+    for atlas in atlases:
+        sizes, fates, rows = atlas.classes.sizes.tolist(), atlas.fates, _atlas_rows(atlas)
+        pictures = atlas.classes.representatives.tolist()
+        total = sum(sizes)
+        parts.append(f'<p class="mtfl-atlas-head">{atlas.r} features: {total:,} tasks in {len(sizes)} classes</p>')
+        for fate in (fate for fate in FATES if fate in fates):
+            members = [k for k in atlas.plain.energy.argsort(descending=True).tolist() if fates[k] == fate]
+            count = sum(sizes[k] for k in members)
+            title = f"{_FATE_TITLES[fate]}: {count:,} tasks ({_percent(count / total)}), classes: {len(members)}"
+            colour = FATE_COLOURS[fate].replace(INK, f"var(--mtfl-fg, {INK})")
+            parts.append(f'<p class="mtfl-atlas-title" style="border-color: {colour}">{title}</p>')
+            parts.append(f'<div class="mtfl-atlas-tiles" role="group" aria-label="{title}" style="color: {colour}">')
+            for k in members:
+                told = html.escape(", ".join(map(" ".join, zip(_ATLAS_HEAD, rows[k], strict=True))))
+                picture = truth_table(pictures[k], size=18 + 14 * math.log(sizes[k], max(sizes)))
+                parts.append(f'<a href="#atlas-{atlas.r}-{k}" aria-label="{told}">{picture}</a>')
+            parts.append("</div>")
+    return Html(f'<div class="mtfl-figure mtfl-atlas">{"".join(parts)}</div>')
+
+
+def atlas_table(atlas: Atlas, *, names: Sequence[str] = ()) -> Html:
+    """Every class of tasks as a row; row k has the id ``atlas-r-k``, so that any page can link to it.
+
+    Args:
+        atlas: of :func:`mtfl.single_task.atlas`.
+        names: of the classes, shown in their rows.
+    """
+    rows = _atlas_rows(atlas)
+    anchors = [f"atlas-{row[0]}" for row in rows]
+    for k, row in enumerate(rows):
+        picture = truth_table(atlas.classes.representatives[k].tolist())
+        name = f" {html.escape(names[k])}" if names else ""
+        row[0] = f'{picture} <a href="#{anchors[k]}">{row[0]}</a>{name}'
+    return table(_ATLAS_HEAD, rows, label=f"The classes of tasks of {atlas.r} features", anchors=anchors)
+
+
+_ATLAS_HEAD = ("class", "tasks", "share", "|f̂₀|", "|f̂₁|", "size", "energy", "σᵣ/σ₁", "learned", "lost")
+
+
+def _atlas_rows(atlas: Atlas) -> list[list[str]]:
+    """What the atlas says of each class; where the matched decay changes a number, the new one follows an arrow."""
+    sizes = atlas.classes.sizes.tolist()
+    columns = [
+        [f"{atlas.r}-{k}" for k in range(len(sizes))],
+        [f"{size:,}" for size in sizes],
+        [_percent(size / sum(sizes)) for size in sizes],
+        [f"{mean:.3g}" for mean in atlas.mean.tolist()],
+        [f"{linear:.3g}" for linear in atlas.linear.tolist()],
+    ]
+    for name, form in (("relative_size", ".2g"), ("energy", ".3f"), ("conditioning", ".2g"), ("directions", "d")):
+        both = ([format(x, form) for x in getattr(steps, name).tolist()] for steps in (atlas.plain, atlas.decayed))
+        columns.append([a if a == b else f"{a} → {b}" for a, b in zip(*both, strict=True)])
+    return [list(row) for row in zip(*columns, atlas.losses, strict=True)]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

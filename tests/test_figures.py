@@ -18,7 +18,26 @@ from oracles import contrast
 from sentences import refuses
 
 from mtfl import figures
-from mtfl.figures import BLUE, COLOURS, Picture, band, canvas, heat_map, neurons_in_plane, plain_log_ticks, show
+from mtfl.figures import (
+    BLUE,
+    COLOURS,
+    FATE_COLOURS,
+    INK,
+    Html,
+    Picture,
+    atlas_map,
+    atlas_table,
+    band,
+    canvas,
+    heat_map,
+    neurons_in_plane,
+    plain_log_ticks,
+    show,
+    table,
+    truth_table,
+)
+from mtfl.single_task import FATES, atlas
+from mtfl.tasks import pattern_signs
 from mtfl.transfer import REPRESENTATIONS
 
 SERIES = {name: getattr(figures, name) for name in ("BLUE", "VERMILION", "GREEN", "PURPLE", "GREY")}
@@ -183,6 +202,109 @@ def test_a_figure_needs_a_description() -> None:
             show(figure, alt=alt)
     with pytest.raises(TypeError):
         show(figure)  # type: ignore[call-arg]
+
+
+# The atlas
+
+
+def elements(shown: Html, tag: str) -> list[ET.Element]:
+    return list(ET.fromstring(shown._repr_html_()).iter(tag))
+
+
+def filled(picture: str) -> list[tuple[int, int]]:
+    """Columns and rows of the filled cells, from the bottom left."""
+    root = ET.fromstring(picture)
+    rows = int(root.attrib["viewBox"].split()[3])
+    starts = re.findall(r"M(\d+) (\d+)h1v1h-1z", root[1].attrib["d"])
+    return sorted((int(x), rows - 1 - int(y)) for x, y in starts)
+
+
+def test_truth_table_is_a_karnaugh_map() -> None:
+    assert filled(truth_table([1.0, -1.0, -1.0, 1.0])) == [(0, 0), (1, 1)]  # -- and ++ of two features
+    for r in (2, 3, 4):
+        Z = pattern_signs(r)
+        cells = {}
+        for k in range(2**r):
+            labels = -np.ones(2**r)
+            labels[k] = 1
+            ((x, y),) = filled(truth_table(labels.tolist()))
+            cells[x, y] = Z[k]
+        columns, rows = 2 ** ((r + 1) // 2), 2 ** (r // 2)
+        assert set(cells) == {(x, y) for x in range(columns) for y in range(rows)}
+        for (x, y), z in cells.items():
+            for neighbour in (((x + 1) % columns, y), (x, (y + 1) % rows)):
+                assert int((cells[neighbour] != z).sum()) == 1
+        assert [bool(cells[x, 0][0] > 0) for x in range(columns)] == [False, True, True, False][:columns]
+
+
+def test_a_truth_table_is_decoration_of_its_size() -> None:
+    wide = ET.fromstring(truth_table([1.0] * 8, size=32.0))
+    assert (wide.attrib["width"], wide.attrib["height"], wide.attrib["viewBox"]) == ("32", "16", "0 0 4 2")
+    assert wide.attrib["aria-hidden"] == "true"
+
+
+def test_table_has_headers_and_can_be_scrolled() -> None:
+    shown = table(["a", "b"], [["x", "1"], ["y", "2"]], label='The "rows" & more', anchors=["first", "second"])
+    box = ET.fromstring(shown._repr_html_())
+    assert (box.attrib["role"], box.attrib["tabindex"]) == ("region", "0")
+    assert box.attrib["aria-label"] == 'The "rows" & more'
+    assert [(cell.attrib["scope"], cell.text) for cell in box.iter("th")] == [
+        ("col", "a"),
+        ("col", "b"),
+        ("row", "x"),
+        ("row", "y"),
+    ]
+    assert [row.attrib.get("id") for row in box.iter("tr")] == [None, "first", "second"]
+    assert not any("id" in row.attrib for row in elements(table(["a"], [["x"]], label="x"), "tr"))
+
+
+def test_atlas_tiles_lead_to_the_rows_of_the_tables() -> None:
+    atlases = [atlas(r, 1000) for r in (2, 3)]
+    tiles = elements(atlas_map(atlases), "a")
+    names = [f"class {k}" for k in range(13)] + ["<b> & c"]
+    tables = [atlas_table(atlases[0]), atlas_table(atlases[1], names=names)]
+    rows = {row.attrib["id"]: row for shown in tables for row in elements(shown, "tr") if "id" in row.attrib}
+    assert len(tiles) == len(rows) == 18
+    assert {tile.attrib["href"] for tile in tiles} == {f"#{name}" for name in rows}
+    for tile in tiles:
+        row = rows[tile.attrib["href"][1:]]
+        name, *cells = ["".join(cell.itertext()).strip() for cell in row]
+        told = tile.attrib["aria-label"]
+        assert told.startswith(f"class {name.split()[0]}, tasks {cells[0]}, share {cells[1]}, ")
+        assert told.endswith(f", learned {cells[-2]}, lost {cells[-1]}")
+    assert "".join(rows["atlas-3-13"][0].itertext()).strip() == "3-13 <b> & c"
+    exception = ["".join(cell.itertext()) for cell in rows["atlas-3-8"]]
+    assert exception[1:6] == ["8", "3.12 %", "0.5", "0", "7.9 → 0.39"]
+    assert exception[6:] == ["0.005 → 1.000", "0.17 → 0.5", "0 → 3", "all: energy is low; with decay no direction"]
+
+
+def test_atlas_groups_say_in_words_what_their_colour_says() -> None:
+    found = atlas(3, 1000)
+    groups = [div for div in elements(atlas_map([found]), "div") if div.attrib.get("role") == "group"]
+    present = [fate for fate in FATES if fate in found.fates]
+    assert len(groups) == len(present)
+    for group, fate in zip(groups, present, strict=True):
+        assert FATE_COLOURS[fate] in group.attrib["style"]
+        count = sum(int(n) for n, own in zip(found.classes.sizes, found.fates, strict=True) if own == fate)
+        assert f": {count} tasks (" in group.attrib["aria-label"]
+        energies = [float(found.plain.energy[int(a.attrib["href"].split("-")[2])]) for a in group]
+        assert energies == sorted(energies, reverse=True)
+    assert tuple(FATE_COLOURS) == FATES
+
+
+def test_a_tile_grows_with_its_class() -> None:
+    found = atlas(3, 1000)
+    widths = {int(a.attrib["href"].split("-")[2]): int(a[0].attrib["width"]) for a in elements(atlas_map([found]), "a")}
+    sizes = found.classes.sizes.tolist()
+    assert max(widths.values()) == widths[sizes.index(max(sizes))] == 32
+    order = sorted(widths, key=lambda k: sizes[k])
+    assert [widths[k] for k in order] == sorted(widths.values())
+
+
+def test_ink_follows_the_page_in_the_atlas() -> None:
+    text = atlas_map([atlas(4, 1000)])._repr_html_()
+    assert f"var(--mtfl-fg, {INK})" in text
+    assert INK not in text.replace(f"var(--mtfl-fg, {INK})", "")
 
 
 def test_importing_the_package_loads_no_heavy_ones() -> None:

@@ -1,7 +1,8 @@
 """Claims of chapter 4: what a single task can teach, and what it cannot.
 
 Oracles: Gauss-Legendre quadrature over h with autograd, Burnside's lemma, enumeration of all tasks, exact binomials.
-Laws for many random neurons are checked on a design of 24 neurons that has the Gaussian's moments up to degree five.
+Laws for many random neurons are checked on a design of 24 neurons that has the Gaussian's moments up to degree five,
+the atlas on random orthogonal frames of neurons.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from itertools import permutations, product
 
 import numpy as np
 import torch
+from scipy.special import gammaln, roots_genlaguerre
 from torch import Tensor
 
 from mtfl.claims.registry import Claim, Evidence
-from mtfl.moments import pattern_moments
+from mtfl.moments import PatternMoments, pattern_moments
 from mtfl.population import population_step
 from mtfl.randomness import streams
+from mtfl.single_task import count_exceptions, count_without_linear_part, single_task_steps
 from mtfl.tasks import all_tasks, characters, degree_one, degree_two, equivalence_classes, pattern_signs
 from mtfl.tasks import walsh_coefficients as walsh
 
@@ -53,10 +56,13 @@ def _design(seed: int, d: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _steps(F: Tensor, V: Tensor, tau: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Step of every task alone: inside (N, m, r) and outside (N, m) the subspace, kappa^2 eta_a = 1."""
-    moments, K = pattern_moments(V, tau, b), F.shape[1]
-    alpha = F @ moments.mean.T / K
-    beta = torch.einsum("nk,mkr,kr->nmr", F, moments.first, pattern_signs(V.shape[1])) / K
-    return alpha.unsqueeze(-1) * beta, alpha * (F @ moments.density.T / K) * tau
+    return _products(F, pattern_moments(V, tau, b), tau, pattern_signs(V.shape[1]))
+
+
+def _products(F: Tensor, moments: PatternMoments, tau: Tensor, Z: Tensor) -> tuple[Tensor, Tensor]:
+    alpha, gamma = (F @ moment.T / len(Z) for moment in (moments.mean, moments.density))
+    beta = torch.einsum("nk,mkr->nmr", F, moments.first * Z) / len(Z)
+    return alpha.unsqueeze(-1) * beta, alpha * gamma * tau
 
 
 def _quadrature(f: Tensor, V: Tensor, tau: Tensor, *, part: str = "relu") -> Tensor:
@@ -259,6 +265,123 @@ def _share(seed: int, *, power: float = 0.5, constant: float = 2 / math.pi) -> E
     return Evidence("share, or least |f1|, over its bound", max(worst), "at most", 1 + 1e-12)
 
 
+_AT_A_THOUSAND = {  # tasks by the number of directions learned at d = 1000, without decay and with the matched one
+    2: ((2, 12, 2), (2, 12, 2)),
+    3: ((28, 222, 6, 0), (4, 238, 6, 8)),
+    4: ((6098, 59224, 188, 0, 26), (10, 64888, 236, 128, 274)),
+}
+_FAINT = {2: (2, 2), 3: (0, 0), 4: (26, 26)}  # of them all r directions, but by a step of third or higher order
+
+
+@lru_cache
+def _frames(seed: int, r: int, d: int) -> tuple[Tensor, Tensor, Tensor, PatternMoments]:
+    """Neurons along random orthogonal frames, at lengths and with weights of the chi-square law; tau is random."""
+    g = _random(seed)
+    frames = torch.linalg.qr(_normal(40, r, r, generator=g)).Q.reshape(-1, r)
+    lengths, masses = roots_genlaguerre(3, r / 2 - 1)
+    V = torch.cat([math.sqrt(2 * x / d) * sign * frames for x in lengths for sign in (-1, 1)])
+    weights = torch.from_numpy(masses / masses.sum()).repeat_interleave(2 * len(frames)) / (2 * len(frames))
+    tau = (1 - r / d + math.sqrt(2 / d) * _normal(len(V), generator=g)).sqrt()
+    return V, tau, weights, pattern_moments(V, tau, torch.zeros_like(tau))
+
+
+@lru_cache
+def _sorted_tasks(r: int) -> tuple[Tensor, Tensor, Tensor]:
+    classes = equivalence_classes(r)
+    return classes.representatives, classes.sizes, walsh(classes.representatives)[:, :1] ** 2 / (2 * math.pi)
+
+
+def _atlas(
+    seed: int, *, relu: bool = True, signs: bool = True, sized: bool = True, least: float = 0.5, decay: float = 1.0
+) -> Evidence:
+    """No task of 2, 3, 4 features teaches all at d = 1000; with the matched decay 0, 8, 248 do, faint steps aside."""
+    wrong = 0
+    for r, stated in _AT_A_THOUSAND.items():
+        V, tau, weights, moments = _frames(seed, r, 1000)
+        F, sizes, rate = _sorted_tasks(r)
+        Z, half_normal = pattern_signs(r), math.sqrt(2 / math.pi)
+        if not relu:  # s in place of relu(s)
+            first = torch.full_like(moments.first, half_normal)
+            moments = moments._replace(mean=half_normal * V @ Z.T, first=first, density=0 * moments.density)
+        inside, outside = _products(F, moments, tau, Z if signs else torch.ones_like(Z))
+        for with_decay, counts, faint in zip((0, decay), stated, _FAINT[r], strict=True):
+            G = (inside - with_decay * rate.unsqueeze(2) * V) * weights.sqrt().unsqueeze(1)
+            leak = (outside - with_decay * rate * tau).square() @ weights
+            squares = torch.linalg.svdvals(G.mT @ G)
+            total = squares.sum(1) + leak
+            learned = (squares >= 0.3**2 * squares[:, :1]).sum(1)
+            learned *= (squares.sum(1) >= least * total) & (squares[:, 0] > 1e-24)
+            weighted = sizes if sized else torch.ones_like(sizes)
+            found = torch.bincount(learned, weighted.double(), minlength=r + 1)
+            wrong += int((found - torch.tensor(counts)).abs().sum())
+            small = total.sqrt() < 0.01 * math.sqrt(1 / 1000) / (2 * math.pi)
+            wrong += abs(int(weighted[(learned == r) & small].sum()) - faint)
+    return Evidence("tasks counted otherwise", wrong, "at most", 0)
+
+
+def _limit(seed: int, *, matched: bool = True, mean: float = 0.0, power: int = 2) -> Evidence:
+    """As d grows, a task with f1 != 0 teaches one direction; of others, decay leaves f0 F2 v or a faint step."""
+    d = int(10 ** (6.5 + float(torch.rand(1, generator=_random(seed)))))
+    errors = []
+    for r in (2, 3, 4):
+        F, sizes, _ = _sorted_tasks(r)
+        c = walsh(F)
+        f0, f1, F2 = c[:, 0].abs(), degree_one(c).norm(dim=1), degree_two(c)
+        plain, decayed = single_task_steps(F, d), single_task_steps(F, d, matched_decay=matched)
+        straight = f1 > 0
+        errors += [plain.values[straight, 1], decayed.values[straight, 1], 1 - decayed.energy[straight]]
+        errors += [(plain.energy - f1**power / (f0**power + f1**power).clamp(min=1e-9))[straight]]
+        errors += [plain.energy[~straight & (f0 > 0)]]
+        order = torch.linalg.eigvalsh(F2 + mean * f0[:, None, None] * torch.eye(r)).abs().sort(descending=True).values
+        rest = ~straight & (f0 > 0) & (order[:, 0] > 0)
+        errors += [(decayed.values - order / order[:, :1])[rest], 1 - decayed.energy[rest]]
+        errors += [100 * decayed.relative_size[~straight & ~rest], 100 * plain.relative_size[~straight & (f0 == 0)]]
+        passing = (decayed.directions == r) & (decayed.relative_size > 1e-3)
+        errors += [(sizes[passing].sum() - count_exceptions(r)[-1]).double()]
+    worst = max(float(error.abs().max()) for error in errors if error.numel())
+    return Evidence("largest error of a limit", worst, "at most", 3e-3)
+
+
+@lru_cache
+def _without_linear_part() -> dict[int, float]:
+    """Shares of the tasks with f1 = 0: listed, and for five features as pairs of tasks of four; six by the package."""
+    shares = {r: float((all_tasks(r) @ pattern_signs(r) == 0).all(1).double().mean()) for r in (2, 3, 4)}
+    sums = all_tasks(4) @ torch.cat([torch.ones(16, 1).double(), pattern_signs(4)], 1)
+    pairs = (sums @ 33.0 ** torch.arange(5).double()).unique(return_counts=True)[1] ** 2
+    return shares | {5: float(pairs.sum()) / 2**32, 6: count_without_linear_part(6) / 2**64}
+
+
+def _no_linear_part(
+    seed: int, *, lattice: tuple[int, int] = (2, -1), spread: float = 1.0, angle: float = 0.5, even: int = 2
+) -> Evidence:
+    """The share of tasks with f1 = 0 is at most a lazy walk's chance to return, and about 2^(2r-1) / (2 pi K)^(r/2)."""
+    shares = _without_linear_part()
+    over = []
+    for r in (2, 3, 4):  # the mean of cosines, over any grid that is fine enough
+        N = 2 ** (r - 1) + 2 + 2 * int(torch.randint(2, (1,), generator=_random(seed)))
+        theta = torch.tensor(list(product(range(N), repeat=r))).double() * (2 * math.pi / N)
+        mean = float((angle * theta @ pattern_signs(r).T).cos().prod(1).mean())
+        over.append(abs(mean / shares[r] - 1) / 1e-10)
+
+    def walk(r: int) -> float:
+        n = 2 ** (r - 1)
+        j = np.arange(0, n + 1, even)
+        stays = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1) - n * math.log(2)
+        returns = gammaln(j + 1) - 2 * gammaln(j / 2 + 1) - j * math.log(2)
+        return float(np.exp(stays + r * returns).sum())
+
+    def local(r: int) -> float:
+        return 2.0 ** (lattice[0] * r + lattice[1]) / (2 * math.pi * spread * 2**r) ** (r / 2)
+
+    for r, share in shares.items():
+        K = 2**r
+        over.append(share / walk(r))
+        least = 1 - 3 * r * (r + 2) / (8 * K) - r**3 * (r + 2) / K**2
+        over.append(least * local(r) / share)
+    over.append(abs(walk(14) / local(14) - 1) / 5e-3)
+    return Evidence("share over its bound, or error over its tolerance", max(over), "at most", 1)
+
+
 def _claim(label: str, check: Callable[..., Evidence], **mutants: Mapping[str, object]) -> Claim:
     """The claim that the check's docstring states; a mutant is the check with the arguments in a dictionary."""
     wrong = {name.replace("_", " "): partial(check, **arguments) for name, arguments in mutants.items()}
@@ -287,6 +410,31 @@ CLAIMS: tuple[Claim, ...] = (
         outputs_not_flipped={"output_flips": False},
         inputs_not_flipped={"input_flips": False},
         other_tasks_teach_the_same={"other": 1},
+    ),
+    _claim(
+        "prop-single-atlas",
+        _atlas,
+        linear_features={"relu": False},
+        signs_of_patterns_dropped={"signs": False},
+        classes_not_weighted={"sized": False},
+        energy_ignored={"least": 0.0},
+        twice_the_matched_decay={"decay": 2.0},
+    ),
+    _claim(
+        "prop-single-limit",
+        _limit,
+        no_decay={"matched": False},
+        mean_beside_Fhat_2={"mean": math.pi / 2},
+        energy_of_sizes_not_squared={"power": 1},
+    ),
+    _claim(
+        "prop-single-no-linear-part",
+        _no_linear_part,
+        lattice_forgotten={"lattice": (0, 0)},
+        independent_coordinates={"lattice": (1, 0)},
+        covariance_twice_as_large={"spread": 2.0},
+        whole_angles={"angle": 1.0},
+        walks_of_odd_length_return={"even": 1},
     ),
     _claim("cor-single-share", _share, rate_1_over_K={"power": 1.0}, half_the_share={"constant": 1 / (2 * math.pi)}),
 )
