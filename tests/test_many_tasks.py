@@ -1,0 +1,139 @@
+"""Steps under many kernels, the chance of spanning, and the norms that price inputs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from sentences import refuses
+from torch.testing import assert_close
+
+from mtfl.many_tasks import KernelNorms, learned_steps, spanning_law
+from mtfl.one_step import sampled_steps
+from mtfl.population import Neurons, population_step
+from mtfl.randomness import streams
+from mtfl.tasks import all_tasks, limit_kernel, pattern_signs, sample_tasks, task_kernel
+
+
+def generator(seed: int) -> torch.Generator:
+    return streams(seed, "many tasks")["many tasks"]
+
+
+def balanced(r: int) -> torch.Tensor:
+    F = all_tasks(r)
+    return F[F.sum(1) == 0]
+
+
+# Steps under many kernels
+
+
+def test_learned_steps_are_population_steps() -> None:
+    g = generator(0)
+    neurons = Neurons.random(7, 3, 40, generator=g)
+    neurons = neurons._replace(b=torch.linspace(-1, 1, 7).double())
+    kernels = torch.stack([task_kernel(sample_tasks(T, 3, generator=g)) for T in (1, 4)] + [limit_kernel(3)])
+    inside, outside = learned_steps(neurons, kernels, weight_decay=0.01)
+    for k, kernel in enumerate(kernels):
+        expected = population_step(*neurons, kernel).learned(neurons, weight_decay=0.01)
+        assert_close((inside[k], outside[k]), expected, rtol=1e-12, atol=1e-16)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_learned_steps_refuse_bad_input() -> None:
+    neurons = Neurons.random(3, 2, 10, generator=generator(0))
+    with refuses(ValueError, "learned_steps: kernels must be of shape (Q, 4, 4); got (4, 4). "):
+        learned_steps(neurons, limit_kernel(2))
+    with refuses(ValueError, "learned_steps: weight_decay must be finite and non-negative; got -1. "):
+        learned_steps(neurons, limit_kernel(2)[None], weight_decay=-1)
+    with refuses(TypeError, "learned_steps: kernels must be of the dtype and device of V"):
+        learned_steps(neurons, limit_kernel(2).float()[None])
+
+
+# The chance of spanning
+
+
+@pytest.mark.parametrize(("r", "tasks"), [(1, 1), (1, 3), (2, 2), (2, 4), (3, 2), (3, 3)])
+def test_spanning_law_is_the_count_of_all_tables(r: int, tasks: int) -> None:
+    vectors, counts = (balanced(r) @ pattern_signs(r)).unique(dim=0, return_counts=True)
+    chosen = torch.cartesian_prod(*[torch.arange(len(vectors))] * tasks).reshape(-1, tasks)
+    tables = vectors[chosen]
+    spans = torch.linalg.det(tables.mT @ tables) > 0.5
+    share = (counts[chosen].prod(1) * spans).sum().item() / counts.sum().item() ** tasks
+    assert spanning_law(r).probability(tasks) == pytest.approx(share, rel=1e-12, abs=1e-15)
+
+
+def test_spanning_law_as_printed_in_the_book() -> None:
+    assert spanning_law(2) == (6, {2: 1, 4: -2, 6: 1})
+    terms = {8: -35, 10: 20, 12: 30, 14: -12, 18: 9, 20: -4, 26: -6, 36: -3, 70: 1}
+    assert spanning_law(3) == (70, terms)
+    assert math.comb(4, 2) ** 2 == 36  # the largest flats: one feature plays no part
+    assert spanning_law(3).probability(60) == pytest.approx(1 - 3 * (36 / 70) ** 60, rel=1e-12)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_spanning_law_refuses_bad_input() -> None:
+    with refuses(ValueError, "spanning_law: r must be at most 3; got 4. "):
+        spanning_law(4)
+    with refuses(TypeError, "spanning_law: r must be an integer; got float 2.0. "):
+        spanning_law(2.0)  # type: ignore[arg-type]
+
+
+# Norms
+
+
+@pytest.mark.parametrize("r", [2, 3])
+def test_norms_by_their_definition(r: int) -> None:
+    kernel = task_kernel(sample_tasks(5, r, law="balanced", generator=generator(r)))
+    Pi = (pattern_signs(r) @ pattern_signs(r).T / 2**r).numpy()
+    K = kernel.numpy()
+    expected = [np.sum((a @ K @ b) ** 2) for a, b in ((Pi, Pi), (np.eye(2**r), Pi), (np.eye(2**r), np.eye(2**r)))]
+    assert KernelNorms.of(kernel) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_expected_norms_are_means_over_all_tables(tasks: int) -> None:
+    for r in (2, 3) if tasks == 1 else (2,):
+        tables = itertools.product(balanced(r), repeat=tasks)
+        norms = np.array([KernelNorms.of(task_kernel(torch.stack(table))) for table in tables])
+        assert KernelNorms.expected(tasks, r) == pytest.approx(norms.mean(0), rel=1e-12)
+
+
+@pytest.mark.parametrize("r", [2, 3, 5])
+def test_infinitely_many_tasks(r: int) -> None:
+    norms, K = KernelNorms.of(limit_kernel(r, "balanced")), 2**r
+    assert KernelNorms.expected(math.inf, r) == pytest.approx(norms, rel=1e-12)
+    nu = math.pi * 100 / 5000
+    ratio = nu * (1 + (K - 1) * nu / r) / (1 + nu)
+    assert norms.outside_over_inside(100, 5000) == pytest.approx(ratio, rel=1e-12)
+    half = norms.inputs_for_half(100)
+    assert half == pytest.approx(100 * math.pi * math.sqrt((K - 1) / r), rel=1e-12)
+    assert norms.outside_over_inside(100, half) == pytest.approx(1, rel=1e-12)
+
+
+@pytest.mark.parametrize("tasks", [6, math.inf])
+def test_price_against_steps_on_sampled_inputs(tasks: int | float) -> None:
+    """Ratio of mean squared lengths over 40 runs; 5 % is three times its standard error, and a factor of 1.2 fails."""
+    g, d, n = generator(1), 600, 1500
+    few = sample_tasks(6, 2, law="balanced", generator=g)
+    kernel = limit_kernel(2, "balanced") if tasks == math.inf else task_kernel(few)
+    parts = []
+    for _ in range(40):
+        learned = sampled_steps(40, d, kernel[None], batch_size=n, generator=g).learned[0]
+        parts.append([learned[:, :2].square().sum(), learned[:, 2:].square().sum()])
+    inside, outside = np.mean(parts, 0)
+    assert outside / inside == pytest.approx(KernelNorms.of(kernel).outside_over_inside(d, n), rel=0.05)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_norms_refuse_bad_input() -> None:
+    with refuses(ValueError, "KernelNorms.of: the rows of the kernel must be of sum zero; got 1.0. "):
+        KernelNorms.of(limit_kernel(2))
+    with refuses(ValueError, "KernelNorms.of: kernel must be of shape (4, 4); got (5, 5). "):
+        KernelNorms.of(torch.eye(5))
+    with refuses(ValueError, "KernelNorms.expected: r must be at least 2; got 1. "):
+        KernelNorms.expected(3, 1)
+    with refuses(ValueError, "KernelNorms.expected: tasks must be at least 1; got 0. "):
+        KernelNorms.expected(0, 3)
