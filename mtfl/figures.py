@@ -276,6 +276,8 @@ def atlas_map(atlases: Sequence[Atlas]) -> Html:
 def atlas_table(atlas: Atlas, *, names: Sequence[str] = ()) -> Html:
     """Every class of tasks as a row; row k has the id ``atlas-r-k``, so that any page can link to it.
 
+    The picture of a class opens it in the page's ``PaintedTask``, which must be called fig-paint.
+
     Args:
         atlas: of :func:`mtfl.single_task.atlas`.
         names: of the classes, shown in their rows.
@@ -283,9 +285,11 @@ def atlas_table(atlas: Atlas, *, names: Sequence[str] = ()) -> Html:
     rows = _atlas_rows(atlas)
     anchors = [f"atlas-{row[0]}" for row in rows]
     for k, row in enumerate(rows):
-        picture = truth_table(atlas.classes.representatives[k].tolist())
+        labels = atlas.classes.representatives[k].tolist()
+        number = sum(2**z for z, label in enumerate(labels) if label > 0)
+        paint = f'<a href="#fig-paint?r={atlas.r}&amp;task={number}" aria-label="paint it">{truth_table(labels)}</a>'
         name = f" {html.escape(names[k])}" if names else ""
-        row[0] = f'{picture} <a href="#{anchors[k]}">{row[0]}</a>{name}'
+        row[0] = f'{paint} <a href="#{anchors[k]}">{row[0]}</a>{name}'
     return table(_ATLAS_HEAD, rows, label=f"The classes of tasks of {atlas.r} features", anchors=anchors)
 
 

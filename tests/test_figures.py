@@ -12,6 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from matplotlib.axes import Axes
 from numpy.testing import assert_allclose
 from oracles import contrast
@@ -37,7 +38,7 @@ from mtfl.figures import (
     truth_table,
 )
 from mtfl.single_task import FATES, atlas
-from mtfl.tasks import pattern_signs
+from mtfl.tasks import all_tasks, pattern_signs
 from mtfl.transfer import REPRESENTATIONS
 
 SERIES = {name: getattr(figures, name) for name in ("BLUE", "VERMILION", "GREEN", "PURPLE", "GREY")}
@@ -315,3 +316,11 @@ def test_importing_the_package_loads_no_heavy_ones() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
+def test_a_picture_in_the_atlas_opens_its_task_for_painting() -> None:
+    entries = atlas(3, 1000)
+    links = re.findall(r'href="#fig-paint\?r=(\d)&amp;task=(\d+)"', atlas_table(entries).html)
+    assert [r for r, _ in links] == ["3"] * 14
+    numbers = [int(task) for _, task in links]
+    assert torch.equal(all_tasks(3)[numbers], entries.classes.representatives)

@@ -147,7 +147,7 @@ def test_a_dictator_teaches_one_direction_and_the_parity_of_three_none() -> None
 def test_directions_need_energy_and_even_values() -> None:
     values = torch.tensor([[1, 0.3, 0.29], [1, 1, 0.3], [1, 1, 1], [1, 1, 1], [0, 0, 0]], dtype=torch.float64)
     energy = torch.tensor([0.5, 0.9, 0.49, 1.0, 0.0], dtype=torch.float64)
-    steps = SingleTaskSteps(energy, values, energy)
+    steps = SingleTaskSteps(energy, values, energy, energy)
     assert steps.directions.tolist() == [2, 3, 0, 3, 0]
     assert torch.equal(steps.conditioning, values[:, 2])
 
