@@ -1,7 +1,7 @@
 """Claims of chapter 3: what one representation step learns, exactly and to leading order, and what many rounds do.
 
-Oracles: autograd on sampled inputs with five standard errors, Gauss-Hermite quadrature, enumeration of all tasks, the
-exact population step against the closed forms, a rotated run of the training itself.
+Oracles: autograd on sampled inputs with standard errors, Gauss-Legendre quadrature over |h|, enumeration of all tasks,
+the exact population step and flow against the closed forms, a rotated run of the training itself.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy.special import ndtr
+from scipy.special import ndtr, wofz
 from torch import Tensor
 
 from mtfl.claims.registry import Claim, Evidence
 from mtfl.inputs import GaussianInputs
 from mtfl.metrics import conditioning, energy_ratio
+from mtfl.moments import pattern_moments
 from mtfl.network import TwoLayerReLU
-from mtfl.population import PopulationStep, population_step
+from mtfl.population import Neurons, PopulationStep, population_flow, population_step
 from mtfl.pretraining import PretrainSettings, pretrain
 from mtfl.randomness import streams
 from mtfl.tasks import (
@@ -52,7 +53,17 @@ def _step(V: Tensor, tau: Tensor, kernel: Tensor) -> PopulationStep:
     return PopulationStep(2 * math.pi * step.parallel, 2 * math.pi * step.perpendicular)
 
 
-def _exact_step(seed: int, *, perpendicular: float = 1.0, transposed: bool = False) -> Evidence:
+def _half_normal(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (2, count^2) and weights for E over |h_1|, |h_2|: Gauss-Legendre on [0, 9] in each."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    size = 4.5 * (nodes + 1)
+    weight = 9 * weights * np.exp(-(size**2) / 2) / math.sqrt(2 * math.pi)
+    return np.stack(np.meshgrid(size, size, indexing="ij")).reshape(2, -1), np.outer(weight, weight).ravel()
+
+
+def _exact_step(
+    seed: int, *, outside: float = 1.0, transposed: bool = False, slope: bool = True, limit: str | None = None
+) -> Evidence:
     """Autograd of the multi-task loss on sampled inputs, with biases and one-step heads, against the theorem."""
     g, draws = _generator(seed), []
     inputs = GaussianInputs.random(4, 2, generator=g)
@@ -65,26 +76,52 @@ def _exact_step(seed: int, *, perpendicular: float = 1.0, transposed: bool = Fal
         heads = (Y @ H / 6000).detach()
         draws.append(torch.autograd.grad((Y2 * (heads @ H2.T)).mean(), W)[0])
     G, W = torch.stack(draws), W.detach()
-    V = W @ inputs.M
-    outside = W - V @ inputs.M.T
-    step = population_step(V, outside.norm(dim=1), b, task_kernel(F))
-    parallel = step.parallel.flip(1) if transposed else step.parallel
-    theorem = parallel @ inputs.M.T + perpendicular * step.perpendicular.unsqueeze(1) * outside
+    neurons, M = Neurons.of(W, inputs.M), inputs.M.flip(1) if transposed else inputs.M
+    moments, kernel = pattern_moments(neurons.V, neurons.tau, b), limit_kernel(2, limit) if limit else task_kernel(F)
+    pull, q = (
+        moments.mean @ kernel / 16,
+        moments.first if slope else torch.full_like(moments.first, math.sqrt(2 / math.pi)),
+    )
+    p, gamma = torch.einsum("mk,mkr,kr->mr", pull, q, pattern_signs(2)), (pull * moments.density).sum(1)
+    theorem = p @ M.T + outside * gamma[:, None] * (W - neurons.V @ inputs.M.T)
     error = (G.mean(0) - theorem).norm() / (G.var(0).sum() / len(draws)).sqrt()
     return Evidence("distance to the mean of 16 autograd gradients, in standard errors", float(error), "at most", 4)
+
+
+def _fourier(seed: int, *, conjugate: bool = True, density: float = 1.0, slope: bool = True) -> Evidence:
+    """The lemma's integrals, and the package's moments, against Gauss-Legendre quadrature over |h_1|, |h_2|."""
+    V, tau = _neurons(1, 2, 1.5, _generator(seed))
+    b, half_normal = torch.tensor([0.7 * (-1) ** seed]).double(), math.sqrt(2 / math.pi)
+    v, t, c = V[0].numpy(), float(tau), float(b)
+    (h, weight), worst = _half_normal(100), 0.0
+    u = (np.arange(400) + 0.5) * 0.1  # the rule's period in s is 20 pi, far beyond the values of s
+    for k, z in enumerate(pattern_signs(2).numpy()):
+        sign = z if conjugate else np.ones(2)
+        factor = wofz(np.outer(sign * v, u) / math.sqrt(2))
+        one = half_normal + 1j * np.outer(sign * v, u) * factor
+        psi = np.exp(1j * u * c - (t * u) ** 2 / 2) * factor.prod(0)
+        active = 0.5 + (psi.imag / u).sum() * 0.1 / math.pi
+        q = half_normal / 2 + ((psi / factor * one).imag / u).sum(1) * 0.1 / math.pi
+        q = q if slope else np.full(2, half_normal)
+        rho = psi.real.sum() * 0.1 / math.pi
+        lemma = np.array([c * active + v * z @ q + density * t**2 * rho, active, *q, rho])
+        a = (c + v * z @ h) / t
+        on, peak = weight * ndtr(a), weight * np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi)
+        integral = np.array([t * (a @ on + peak.sum()), on.sum(), *(h @ on), peak.sum() / t])
+        mean, active, first, rho = (x[0, k] for x in pattern_moments(V, tau, b))
+        ours = np.array([mean, active, *first, rho])
+        worst = max(worst, np.abs(lemma - integral).max(), np.abs(ours - integral).max())
+    return Evidence("largest error of a moment of two features", worst, "at most", 1e-10)
 
 
 def _moments(seed: int, *, between: float = 2 / math.pi, slope: float = 1.0) -> Evidence:
     """Remainders of the expansions, from Gauss-Legendre quadrature over |h_1|, |h_2|, over the lemma's bounds."""
     V, tau = (x.numpy() for x in _neurons(1, 2, 0.3, _generator(seed)))
     v, t = V[0], float(tau[0])
-    nodes, weights = np.polynomial.legendre.leggauss(60)
-    size, weight = 4.5 * (nodes + 1), 4.5 * weights
-    weight = weight * 2 * np.exp(-(size**2) / 2) / math.sqrt(2 * math.pi)
-    both = np.outer(weight, weight).ravel()
+    sizes, both = _half_normal(60)
     c0, worst, remainders = 1 / math.sqrt(2 * math.pi), 0.0, []
     for z in pattern_signs(2).numpy():
-        h = np.stack(np.meshgrid(z[0] * size, z[1] * size, indexing="ij")).reshape(2, -1)
+        h = z[:, None] * sizes
         a = v @ h / t
         density, below = np.exp(-(a**2) / 2) * c0, ndtr(a)
         xi = both @ (a * below + density) / c0 - 1 - slope * v @ z / t
@@ -119,10 +156,14 @@ def _leading_order(seed: int, *, drift: float = 1.0, own: float = 1.0, pairs: fl
     return Evidence("largest error over its bound", worst, "at most", 1)
 
 
+def _odd_table(count: int, generator: torch.Generator) -> Tensor:
+    half = sample_tasks(count, 3, generator=generator)[:, :4]
+    return torch.cat([half, -half.flip(1)], 1)
+
+
 def _odd_tasks(seed: int, *, flipped: int = 0, isotropic: bool = False) -> Evidence:
     g = _generator(seed)
-    half = sample_tasks(1 + seed % 5, 3, generator=g)[:, :4]
-    F = torch.cat([half, -half.flip(1)], 1)
+    F = _odd_table(1 + seed % 5, g)
     F[0, :flipped] *= -1
     V, tau = _neurons(20, 3, 1.0, g)
     f1 = degree_one(walsh_coefficients(F))
@@ -133,11 +174,10 @@ def _odd_tasks(seed: int, *, flipped: int = 0, isotropic: bool = False) -> Evide
     return Evidence("largest deviation from the linear map at epsilon = 1", error, "at most", 1e-12)
 
 
-def _limit(seed: int, *, law: str, gains: tuple[float, float], slack: float) -> Evidence:
+def _limit(seed: int, *, law: str, gains: tuple[float, float], slack: float, kernel: str = "") -> Evidence:
     """Errors of the two gains over their bounds, for random neurons of r = 3 in d = 100."""
-    W = TwoLayerReLU.random(64, 100, tasks=1, generator=_generator(seed)).W
-    V, tau = W[:, :3], W[:, 3:].norm(dim=1)
-    epsilon, step = V.norm(dim=1) / tau, _step(V, tau, limit_kernel(3, law))
+    V, tau, _ = Neurons.random(64, 3, 100, generator=_generator(seed))
+    epsilon, step = V.norm(dim=1) / tau, _step(V, tau, limit_kernel(3, kernel or law))
     unit = 8 if law == "uniform" else 7
     e = (unit * step.parallel - gains[0] * V).norm(dim=1) / (V.norm(dim=1) * epsilon**2)
     ee = (unit * step.perpendicular - gains[1]).abs() / epsilon**4
@@ -180,6 +220,45 @@ def _drift(seed: int, *, pairs: float = 2.0, power: int = 1) -> Evidence:
     error = (draws.mean() - predicted / T**power).abs() / (draws.std() / math.sqrt(len(draws)))
     measured = max(float(error), abs(float(enumerated) - predicted) * 5e9)
     return Evidence("deviation of the mean squared drift, in standard errors", measured, "at most", 5)
+
+
+def _flow(seed: int, *, growth: str = "cosh", factor: float = 1.0) -> Evidence:
+    """The exact flow on odd tasks, a table or all of them, against the closed form and its bounds on conditioning."""
+    g, c, worst = _generator(seed), 0.5, 0.0
+    identity = torch.eye(8, dtype=torch.float64)
+    kernel = task_kernel(_odd_table(4, g)) if seed % 2 else identity - identity.flip(0)
+    Z, start = pattern_signs(3), Neurons.random(16, 3, 8, generator=g)
+    values, vectors = torch.linalg.eigh(Z.T @ kernel @ Z / 64)
+    theta = torch.acosh(1 + factor * c * values.clamp(min=0) / 2)
+    for rounds in (1, 6):
+        flow = population_flow(start, kernel, rounds=rounds, head_step=0.1, representation_step=20 * math.pi * c)
+        p = {
+            "cosh": torch.cosh((rounds + 0.5) * theta) / torch.cosh(theta / 2),
+            "whole steps": torch.cosh(rounds * theta),
+            "heads reset": (1 + c * values) ** rounds,
+            "linear": 1 + rounds * (rounds + 1) / 2 * c * values,
+        }[growth]
+        V, first, uneven = flow.neurons.V, float(flow.conditioning[0]), float(p[0] / p[-1])
+        error = (V - start.V @ vectors * p @ vectors.T).norm() / V.norm() + (flow.neurons.tau - start.tau).abs().max()
+        last = float(flow.conditioning[-1])
+        worst = max(worst, float(error) / 1e-10, last * first / uneven - 1e-9, first * uneven / last - 1e-9)
+    return Evidence("flow against closed form (to 1e-10), conditioning over its bounds", worst, "at most", 1)
+
+
+def _plane(seed: int, *, turning: float = 1.0, exchanged: bool = False) -> Evidence:
+    """Radial and tangential parts of the exact step at tau = 0, both laws, against the closed form."""
+    angle = 2 * math.pi * torch.rand(20, generator=_generator(seed), dtype=torch.float64)
+    cosine, sine = angle.cos(), angle.sin()
+    out, around = torch.stack([cosine, sine], 1), torch.stack([-sine, cosine], 1)
+    delta = cosine.abs() + sine.abs() - 1
+    slope = turning * (cosine.sgn() * -sine + sine.sgn() * cosine)
+    errors = []
+    for law, scale, constant in (("balanced", 6 * math.pi, 1), ("uniform", 8 * math.pi, 2)):
+        constant = 3 - constant if exchanged else constant
+        step = scale * population_step(out, 0 * angle, 0 * angle, limit_kernel(2, law)).parallel
+        errors += [(step * out).sum(1) - constant - delta**2, (step * around).sum(1) - delta * slope]
+    worst = float(torch.stack(errors).abs().max())
+    return Evidence("largest error of a radial or tangential part at tau = 0", worst, "at most", 1e-10)
 
 
 @dataclass(frozen=True)
@@ -243,7 +322,22 @@ CLAIMS: tuple[Claim, ...] = (
         "thm-exact-step",
         "One step is given exactly by the pattern moments: a part in the subspace and a multiple of w_perp.",
         _exact_step,
-        {"no part outside": {"perpendicular": 0.0}, "features exchanged": {"transposed": True}},
+        {
+            "no part outside": {"outside": 0.0},
+            "features exchanged": {"transposed": True},
+            "the ReLU's slope dropped": {"slope": False},
+            "uniform law's kernel": {"limit": "uniform"},
+        },
+    ),
+    _claim(
+        "lem-moments-fourier",
+        "The moments are integrals over the characteristic function of s, a product of Faddeeva functions.",
+        _fourier,
+        {
+            "conjugate forgotten": {"conjugate": False},
+            "density term twice": {"density": 2.0},
+            "the ReLU's slope dropped": {"slope": False},
+        },
     ),
     _claim(
         "lem-pattern-moments",
@@ -267,7 +361,12 @@ CLAIMS: tuple[Claim, ...] = (
         "thm-two-to-one",
         "Infinitely many uniform tasks: gain 2^-r/pi inside the subspace, 2^-r/(2 pi) outside.",
         _two_to_one,
-        {"equal gains": {"gains": (1.0, 1.0)}, "3 to 1": {"gains": (3.0, 1.0)}, "none outside": {"gains": (2.0, 0.0)}},
+        {
+            "equal gains": {"gains": (1.0, 1.0)},
+            "twice the gain inside": {"gains": (4.0, 1.0)},
+            "none outside": {"gains": (2.0, 0.0)},
+            "balanced tasks": {"kernel": "balanced"},
+        },
     ),
     _claim(
         "cor-cancelling-decay",
@@ -279,7 +378,11 @@ CLAIMS: tuple[Claim, ...] = (
         "thm-balanced-step",
         "Infinitely many balanced tasks: gain 1/(2 pi (K-1)) inside the subspace and none outside, without decay.",
         _balanced,
-        {"gain over K": {"gains": (7 / 8, 0.0)}, "ratio two to one": {"gains": (1.0, 0.5)}},
+        {
+            "gain over K": {"gains": (7 / 8, 0.0)},
+            "ratio two to one": {"gains": (1.0, 0.5)},
+            "uniform tasks": {"kernel": "uniform"},
+        },
     ),
     _claim(
         "cor-rank-of-tasks",
@@ -292,6 +395,27 @@ CLAIMS: tuple[Claim, ...] = (
         "The mean squared drift of T uniform tasks is r (1 - 2/K) / (K^2 T).",
         _drift,
         {"quadruples forgotten": {"pairs": 0.0}, "falls as T squared": {"power": 2}},
+    ),
+    _claim(
+        "prop-flow-odd",
+        "For odd tasks the flow of training is linear: V_k = V_0 p_k(A), with p_k a ratio of hyperbolic cosines.",
+        _flow,
+        {
+            "heads reset each round": {"growth": "heads reset"},
+            "whole steps": {"growth": "whole steps"},
+            "no growth of the growth": {"growth": "linear"},
+            "factor two in c": {"factor": 2.0},
+        },
+    ),
+    _claim(
+        "prop-plane-directions",
+        "Neurons inside the plane of two features turn from the features' axes towards the directions of the patterns.",
+        _plane,
+        {
+            "towards the axes": {"turning": -1.0},
+            "turning twice as fast": {"turning": 2.0},
+            "balanced and uniform swapped": {"exchanged": True},
+        },
     ),
     _claim(
         "prop-unused-feature",

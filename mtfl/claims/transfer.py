@@ -13,9 +13,18 @@ from mtfl.claims.registry import Claim, Evidence
 from mtfl.contrastive import margin_loss
 from mtfl.inputs import GaussianInputs
 from mtfl.moments import pattern_moments
-from mtfl.population import leading_order_step, population_step
+from mtfl.population import Neurons, leading_order_step, population_flow, population_step
 from mtfl.randomness import streams
-from mtfl.tasks import characters, limit_kernel, pattern_signs, sample_tasks
+from mtfl.tasks import (
+    all_tasks,
+    characters,
+    degree_one,
+    limit_kernel,
+    pattern_signs,
+    sample_tasks,
+    task_kernel,
+    walsh_coefficients,
+)
 from mtfl.transfer import FrozenFeatures
 
 _LINEAR_CEILING = 3 / math.pi * math.asin(3**-0.5)
@@ -105,20 +114,52 @@ def _one_direction(seed: int, *, lose: bool = False, halfspace: bool = False) ->
 
 
 def _dimension_free(seed: int, *, law: str = "balanced", learned: bool = True) -> Evidence:
-    m, r, n = 32, 3, 50
-    F = sample_tasks(5, r, law=law, generator=streams(seed, "tasks")["tasks"])
+    """Features in two dimensions from common draws: five tasks, then all of a law, whose features are the oracle's."""
+    m, r, n, gap = 32, 3, 50, 0.0
+    some = sample_tasks(5, r, law=law, generator=streams(seed, "tasks")["tasks"])
+    every = all_tasks(r) if law == "uniform" else all_tasks(r)[all_tasks(r).sum(1) == 0]
     G, h = _gaussian(seed, "G", m, r), _gaussian(seed, "h", n, r)
-    features = []
-    for d in (8, 200):
-        M = GaussianInputs.random(d, r, generator=streams(seed, f"M{d}")[f"M{d}"]).M
-        outside = torch.eye(d, dtype=M.dtype) - M @ M.T
-        W = (G @ M.T + _gaussian(seed, f"W{d}", m, d) @ outside) / math.sqrt(d)
-        X = h @ M.T + _gaussian(seed, f"X{d}", n, d) @ outside
-        step = leading_order_step(W @ M, (W @ outside).norm(dim=1), F)
-        W = step.parallel @ M.T + step.perpendicular.unsqueeze(1) * (W @ outside) if learned else W
-        features.append(FrozenFeatures.of(W, generator=streams(seed, "biases")["biases"])(X))
-    gap = float((features[0] - features[1]).abs().max())
-    return Evidence("largest difference of the features, d = 8 against d = 200", gap, "at most", 1e-10)
+    for F, oracle in ((some, False), (every, True)):
+        features = []
+        for d in (8, 200):
+            M = GaussianInputs.random(d, r, generator=streams(seed, f"M{d}")[f"M{d}"]).M
+            outside = torch.eye(d, dtype=M.dtype) - M @ M.T
+            W = (G @ M.T + _gaussian(seed, f"W{d}", m, d) @ outside) / math.sqrt(d)
+            X = h @ M.T + _gaussian(seed, f"X{d}", n, d) @ outside
+            taught = leading_order_step(W @ M, (W @ outside).norm(dim=1), F).weights(W, M) if learned else W
+            for weights in (taught, G @ M.T) if oracle else (taught,):
+                phi = FrozenFeatures.of(weights, generator=streams(seed, "biases")["biases"])
+                features.append(phi(X))
+        gap = max(gap, *(float((other - features[0]).abs().max()) for other in features))
+    return Evidence("largest difference of features: d = 8, d = 200, oracle", gap, "at most", 1e-10)
+
+
+def _exact_dimension_free(
+    seed: int, *, odd: bool = True, bias: float = 0.0, rescale: bool = True, law: str = "balanced", rate: int = 1
+) -> Evidence:
+    """Common g in two dimensions: exact steps and flows of odd tasks agree; other tables keep the bounds of (iii)."""
+    half = sample_tasks(4, 3, generator=streams(seed, "tasks")["tasks"])[:, :4]
+    table = torch.cat([half, -half.flip(1) if odd else half], 1)
+    g, shapes = _gaussian(seed, "g", 32, 3), []
+    for d in (8, 4096):
+        tau = (_gaussian(seed, f"tau{d}", 32, d - 3).square().sum(1) / d).sqrt()
+        start = Neurons(g / math.sqrt(d), tau, torch.full_like(tau, bias))
+        step = population_step(*start, task_kernel(table))
+        end = population_flow(start, task_kernel(table), rounds=4, head_step=0.1, representation_step=20.0).neurons
+        for inside, outside in ((step.parallel, step.perpendicular * tau), (end.V - start.V, end.tau - tau)):
+            row = torch.cat([inside, outside.unsqueeze(1)], 1)
+            shapes.append(row / row.norm() if rescale else row)
+    worst = max(float((one - two).abs().max()) for one, two in (shapes[::2], shapes[1::2])) / 1e-10
+    some = sample_tasks(11, 3, law=law, generator=streams(seed, "some")["some"])
+    direction, size = _gaussian(seed, "v", 40, 3), torch.logspace(-3, 2, 40, dtype=torch.float64)
+    V = direction / direction.norm(dim=1, keepdim=True) * size.unsqueeze(1)
+    for F, constant, power in ((some, 4.2, rate), (torch.cat([some, some.flip(1)]), 2.5, 2)):
+        f1 = degree_one(walsh_coefficients(F))
+        step = population_step(V, torch.ones_like(size), torch.zeros_like(size), task_kernel(F))
+        inside = 2 * math.pi * step.parallel - V @ f1.T @ f1 / len(F)
+        error = (inside.square().sum(1) + (2 * math.pi * step.perpendicular) ** 2).sqrt()
+        worst = max(worst, float((error / (constant * size ** (1 + power))).max()))
+    return Evidence("odd tasks: gap between d = 8 and 4096, to 1e-10; others: error over bound", worst, "at most", 1)
 
 
 def _remainder(seed: int, *, law: str = "balanced", factor: float = 1.0) -> Evidence:
@@ -216,6 +257,18 @@ CLAIMS: tuple[Claim, ...] = (
         mutants={
             "unbalanced tasks": partial(_dimension_free, law="uniform"),
             "random features": partial(_dimension_free, learned=False),
+        },
+    ),
+    _claim(
+        id="thm-exact-dimension-free",
+        statement="Odd tasks: the law of exactly learned features is free of d. Balanced: it tends to a law free of d.",
+        check=_exact_dimension_free,
+        mutants={
+            "even tasks": partial(_exact_dimension_free, odd=False),
+            "biases in pretraining": partial(_exact_dimension_free, bias=0.2),
+            "not rescaled": partial(_exact_dimension_free, rescale=False),
+            "uniform tasks for balanced": partial(_exact_dimension_free, law="uniform"),
+            "second order for every table": partial(_exact_dimension_free, rate=2),
         },
     ),
     _claim(
