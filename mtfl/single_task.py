@@ -28,7 +28,7 @@ largest. All r features are learned when all r directions are: energy >= 0.5 and
 
 FAINT = 0.01
 """A step is faint when its size is below this share of that of the step on a single feature, f(z) = z_i, which is of
-first order in |v|. Steps of third order are, by ten times at d = 1000, and no sensible number of inputs finds them."""
+first order in |v|. Steps of third order, about d times smaller, are below the bound by ten times at d = 1000."""
 
 _POINTS_UP_TO_FOUR, _POINTS_BEYOND = 5, 3  # nodes an axis; exact for polynomials of degree 9 and 5 in each v_i
 _CHUNK = 2**21  # numbers in a work array
@@ -57,7 +57,7 @@ class SingleTaskSteps(NamedTuple):
 
     @property
     def faint(self) -> Bool[Tensor, " N"]:
-        """Whether the step is :data:`FAINT`."""
+        """Whether the step is :data:`FAINT`: at a step size that suits other tasks, the layer stays what it was."""
         return self.relative_size < FAINT
 
     @property
