@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 BOOK = Path(__file__).parents[1] / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
-CHAPTER = re.compile(r"0[1-5]_")
+CHAPTER = re.compile(r"0[1-6]_")
 
 CHECKED = {"nbval-check-output", "keep_output"}
 TAGS = CHECKED | {"hide-input", "remove-cell"}

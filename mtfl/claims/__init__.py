@@ -7,7 +7,7 @@ Passing is numerical evidence, not proof; the proofs are in the chapters.
     python -m mtfl.claims            prints the ledger; exits with 1 if a claim fails or a mutant passes
 """
 
-from mtfl.claims import loss, paper, setup, single_task, training, transfer
+from mtfl.claims import loss, many_tasks, paper, setup, single_task, training, transfer
 from mtfl.claims.ledger import Ledger
 from mtfl.claims.registry import Claim, Evidence, Verdict, judge
 
@@ -18,6 +18,7 @@ CLAIMS: tuple[Claim, ...] = (
     *training.CLAIMS,
     *single_task.CLAIMS,
     *transfer.CLAIMS,
+    *many_tasks.CLAIMS,
 )
 """All claims, in the order of the book."""
 
