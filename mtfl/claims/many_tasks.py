@@ -152,7 +152,7 @@ def _moments(seed: int, *, gaussian: bool = False, variance: float = 4.0) -> Evi
     return Evidence("error of the fourth moment over 1e-12; exponential moment over its bound", worst, "at most", 1)
 
 
-def _enough(seed: int, *, r: int, tasks: float, least: float) -> Evidence:
+def _enough(seed: int, *, r: int, tasks: int | float, least: float) -> Evidence:
     """Share of 50 tables whose conditioning stays below what the theorem grants nine out of ten."""
     share = (_conditioning(50, math.ceil(tasks), r, _generator(seed)) < least).double().mean()
     return Evidence(f"share of tables with lambda_r/lambda_1 below 1/{1 / least:.0f}", float(share), "at most", 0.1)

@@ -76,7 +76,7 @@ export function render({ model, el }) {
   const dimension = slider(view, "d", { label: "Dimension d", stops: DIMENSIONS });
   view.add(
     html("div", { class: "mtfl-columns" },
-      html("div", {}, spectrum, chart.node),
+      html("div", {}, spectrum, view.picture(chart.node)),
       html("div", {},
         slider(view, "tasks", { label: "Tasks T", stops: COUNTS,
           say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`) }),
@@ -108,8 +108,7 @@ export function render({ model, el }) {
     sticks.replaceChildren(...values.map((value) => svg("path", {
       class: value < FROM ? "mtfl-vermilion" : "mtfl-blue", d: `M${along(value).toFixed(1)} 30V${TALL - 36}` })));
     const last = T === "inf" ? MOST : T;
-    chart.plot([[...curve.measured.filter(([count]) => count < last), [last, T === "inf" ? 1 : conditioning]], curve.theory, [[r, 1], [r, 0]]],
-      `Conditioning against the number of tasks, up to ${last}: ${conditioning.toFixed(2)}.`);
+    chart.plot([[...curve.measured.filter(([count]) => count < last), [last, T === "inf" ? 1 : conditioning]], curve.theory, [[r, 1], [r, 0]]]);
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : `${T} ${law} ${T === 1 ? "task" : "tasks"}`;
     const lost = values.filter((value) => value < 1e-6 * values[0]).length;
     const where = law === "balanced" ? "in any dimension" : `in dimension ${d.toLocaleString("en")}`;

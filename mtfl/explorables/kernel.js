@@ -65,7 +65,7 @@ export function render({ model, el }) {
       y: { min: 0.01, max: 10, ticks: [0.01, 0.1, 1, 10], log: true },
       series: [{ name: "largest deviation", colour: "blue" }, { name: "bound (95 %)", colour: "vermilion mtfl-dashed" }],
     });
-    curve.replaceChildren(chart.node);
+    curve.replaceChildren(view.picture(chart.node));
   };
 
   const next = () => {
@@ -111,7 +111,7 @@ export function render({ model, el }) {
     for (let t = 1; t <= last; t = t < 100 ? t + 1 : Math.ceil(t * 1.02)) points.push([t, Math.max(0.01, drawn.deviations[t - 1])]);
     if (points.at(-1)[0] !== last) points.push([last, Math.max(0.01, drawn.deviations[last - 1])]);
     const deviation = T === "inf" ? 0 : drawn.deviations[T - 1], bound = T === "inf" ? 0 : kernelDeviationBound(T, r, FAILURE);
-    chart.plot([points, ends], `Largest deviation against the number of tasks, up to ${last}: now ${deviation.toFixed(2)}, bound ${bound.toFixed(2)}.`);
+    chart.plot([points, ends]);
     const value = values[first * K + second], limit = drawn.limit[first * K + second];
     const agree = Math.round(((1 + value) / 2) * (T === "inf" ? 1 : T));
     const pair = `Patterns ${signsOf(first, r)} and ${signsOf(second, r)} ` + (T === "inf"

@@ -58,7 +58,7 @@ export function render({ model, el }) {
   });
   view.add(
     html("div", { class: "mtfl-columns" },
-      html("div", {}, bars, chart.node),
+      html("div", {}, bars, view.picture(chart.node)),
       html("div", {},
         slider(view, "d", { label: "Dimension d", stops: stopsOf(grid.d) }),
         slider(view, "tasks", { label: "Pretraining tasks T", stops: stopsOf(grid.tasks) }),
@@ -79,7 +79,7 @@ export function render({ model, el }) {
     const measured = grid.d.includes(d) && grid.tasks.includes(tasks) && grid.examples.includes(examples);
     const told = names.map((name, n) => `${name} ${found[n][1].toFixed(2)}`).join(", ");
     const curves = names.map((name) => grid.examples.map((n) => [n, readOff(grid, task, name, d, tasks, n)[1]]));
-    chart.plot([...curves, [[examples, 1], [examples, LOW]]], `Accuracy against the number of examples; at ${examples}: ${told}.`);
+    chart.plot([...curves, [[examples, 1], [examples, LOW]]]);
     view.say(`At d = ${d}, T = ${tasks}, n = ${examples} on ${task === "parity" ? "the parity" : "random balanced tasks"}: ${told} `
       + `(${measured ? "measured" : "interpolated between measured points"}).`);
     view.report({ accuracy: found[0][1] });
