@@ -20,7 +20,7 @@ class HowManyTasks(Explorable):
     """
 
     module = "howmany"
-    heights = ("31rem", "56rem")
+    heights = ("29rem", "46rem")
 
     tasks = Count(16)
     r = traitlets.Int(8, min=2, max=10).tag(sync=True)

@@ -22,7 +22,7 @@ class TaskKernel(Explorable):
     """
 
     module = "kernel"
-    heights = ("37rem", "69rem")
+    heights = ("36rem", "61rem")
 
     tasks = Count(10)
     law = traitlets.Enum(["uniform", "balanced"], "uniform").tag(sync=True)

@@ -158,10 +158,10 @@ export function render({ model, el }) {
     const T = view.get("tasks"), law = view.get("law");
     const tasks = counted(`${law} task`, `${law} tasks`)(T);
     const numbers = `conditioning ${conditioning.toFixed(2)}, energy ${energy.toFixed(2)}`;
-    if (round === 0) return `Before training the neurons point everywhere, mostly out of the plane: ${numbers}.`;
+    if (round === 0) return `Before training the neurons point everywhere: ${numbers}.`;
     const start = run.at(0), same = Math.abs(energy - start.energy) + Math.abs(conditioning - start.conditioning) < 0.1;
     const shape = same ? "stay as they were" : conditioning < 0.25 ? "fall onto a line"
-      : conditioning < 0.6 ? "stretch in one direction" : "keep pointing everywhere, and turn into the plane";
+      : conditioning < 0.6 ? "stretch in one direction" : "spread over both features";
     return `After ${counted("round", "rounds")(round)} on ${tasks} the neurons ${shape}: ${numbers}.`;
   };
 

@@ -22,7 +22,7 @@ class PaintedTask(Explorable):
     """
 
     module = "paint"
-    heights = ("36rem", "68rem")
+    heights = ("35rem", "63rem")
 
     r = traitlets.Int(3, min=2, max=4).tag(sync=True)
     task = traitlets.Int(168, min=0, max=2**16 - 1).tag(sync=True)

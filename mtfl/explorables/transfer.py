@@ -22,7 +22,7 @@ class TransferGrid(Explorable):
     """
 
     module = "transfer"
-    heights = ("32rem", "56rem")
+    heights = ("29rem", "41rem")
 
     grid = traitlets.Dict().tag(sync=True)
     d = traitlets.Int(64, min=1).tag(sync=True)

@@ -378,16 +378,24 @@ def test_axe_finds_nothing_in_figures(
 
 @pytest.mark.parametrize("width", [1280, 720, 360])
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_jumps_when_a_figure_is_drawn(
+def test_nothing_jumps_when_a_figure_is_drawn_or_moved(
     open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], width: int
 ) -> None:
-    heights = [
-        open_page(
-            small_served, f"{kind.__name__}.html", viewport={"width": width, "height": 900}, java_script_enabled=scripts
-        ).page.locator(".mtfl-x").bounding_box()
-        for scripts in (False, True)
-    ]  # fmt: skip
-    assert heights[0] == heights[1]
+    def height(opened: Opened) -> float:
+        return opened.page.locator(".mtfl-x").evaluate("figure => figure.getBoundingClientRect().height")
+
+    view = {"viewport": {"width": width, "height": 900}, **NO_MOTION}
+    reserved = height(open_page(small_served, f"{kind.__name__}.html", java_script_enabled=False, **view))
+    opened = open_page(small_served, f"{kind.__name__}.html", **view)
+    assert height(opened) == reserved
+    for slider in opened.page.locator(".mtfl-x input[type=range]").all():
+        for key in ("Home", "End"):
+            slider.press(key)
+            opened.page.wait_for_timeout(30)
+            assert height(opened) == reserved
+    last = opened.page.locator(".mtfl-x > :last-child").evaluate("node => node.getBoundingClientRect().bottom")
+    top = opened.page.locator(".mtfl-x").evaluate("figure => figure.getBoundingClientRect().top")
+    assert last > top + reserved - 64  # and little of it stays empty
 
 
 # A book of one page
