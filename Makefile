@@ -48,7 +48,7 @@ serve: ## serve the built site on port 8000 of this machine
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
 
 pins: ## write constraints.txt anew from pyproject.toml (needs uv)
-	uv pip compile --universal --python-version 3.11 --no-annotate --no-header --extra test pyproject.toml \
+	uv pip compile --universal --python-version 3.11 --no-annotate --no-header --extra test --extra bench pyproject.toml \
 	  | grep -vE '^(nvidia-|cuda-|triton=)' > constraints.tmp
 	{ sed -n '/^#/p' constraints.txt; cat constraints.tmp; } > constraints.new
 	mv constraints.new constraints.txt && rm constraints.tmp
