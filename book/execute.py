@@ -73,7 +73,7 @@ def fingerprint() -> str:
     """Hash all that a notebook's outputs depend on, besides the notebook."""
     digest = hashlib.sha256(sys.version.encode())
     files = (path for ending in ("py", "js", "css") for path in (ROOT / "mtfl").rglob(f"*.{ending}"))
-    sources = (path for path in files if path.name != "sphinx_ext.py")
+    sources = (path for path in files if "sphinx_ext" not in path.parts)
     for path in [ROOT / "constraints.txt", *sorted(sources)]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -45,6 +45,11 @@ INK, _GRID = "#1f2328", "#d0d5da"
 FATE_COLOURS: dict[str, str] = dict(zip(FATES, (GREEN, INK, BLUE, GREEN, INK, VERMILION, PURPLE, GREY), strict=True))
 """One colour for each fate of a task's features, with decay as without it."""
 
+# The outline of a character in Matplotlib's SVG: its name and its shape.
+GLYPH = re.compile(r'\s*<path id="([^"]*)" d="([^"]*)" transform="scale\(0\.015625\)"/>')
+# Where something stands in an SVG, in points: 0.01 of one is finer than any screen.
+_PLACE = re.compile(r'\b(?:d|x|y)="[^"]*"|translate\([^)]*\)')
+
 _FATE_TITLES: dict[str, str] = {
     "all learned": "All directions learned",
     "several learned": "Several directions learned, but not all",
@@ -121,9 +126,10 @@ def show(figure: Figure, *, alt: str) -> Picture:
     svg = svg[svg.index("<svg ") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    svg = re.sub(r"(\.\d{3})\d+", r"\1", svg)
-    own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{own}-", svg)
+    svg = _PLACE.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)
+    own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids ...
+    glyphs = "|".join(re.escape(name) for name, _ in GLYPH.findall(svg))  # ... but of glyphs, which are all alike
+    svg = re.sub(rf'(\bid="|href="#|url\(#)(?!(?:{glyphs})")', rf"\g<1>{own}-", svg)
     width = re.search(r'width="([\d.]+)pt"', svg)
     limit = f"{float(width.group(1)) * 4 / 3:.0f}px" if width else "100%"
     svg = re.sub(

@@ -23,6 +23,7 @@ from mtfl.figures import (
     BLUE,
     COLOURS,
     FATE_COLOURS,
+    GLYPH,
     INK,
     Html,
     Picture,
@@ -125,7 +126,10 @@ def test_two_figures_on_a_page_have_no_clashing_ids() -> None:
     clips = [set(re.findall(r'<clipPath id="([^"]*)"', text)) for text in (one, two)]
     assert clips[0]
     assert not clips[0] & clips[1]
-    assert not set(ids(one)) & set(ids(two))
+    shared = set(ids(one)) & set(ids(two))
+    assert shared == {name for name, _ in GLYPH.findall(one)} & {name for name, _ in GLYPH.findall(two)}
+    shapes = dict(GLYPH.findall(one))
+    assert all(shapes.get(name, shape) == shape for name, shape in GLYPH.findall(two))  # the same outlines
 
 
 @pytest.mark.parametrize("name", SERIES)

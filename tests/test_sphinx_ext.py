@@ -172,38 +172,34 @@ def html_app(folder: Path, form: str = "html") -> Any:
     return SimpleNamespace(outdir=folder, builder=SimpleNamespace(format=form))
 
 
-def test_mathjax_is_copied_and_the_large_script_is_not(tmp_path: Path) -> None:
-    sphinx_ext.copy_assets(html_app(tmp_path), None)
-    for name in sphinx_ext.MATHJAX:
-        assert (tmp_path / "_static" / "mathjax" / name).exists()
-    assert (tmp_path / "_static" / "scripts" / "fontawesome.js").stat().st_size < 100
-
-
-@pytest.mark.parametrize(("form", "exception"), [("latex", None), ("html", ValueError("failed"))])
-def test_nothing_is_copied_for_other_or_failed_builds(tmp_path: Path, form: str, exception: Exception | None) -> None:
-    sphinx_ext.copy_assets(html_app(tmp_path, form), exception)
-    assert not (tmp_path / "_static" / "mathjax").exists()
-
-
-def test_a_missing_mathjax_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sphinx_ext.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match="copy_assets: sphinx-mathjax-offline must be installed"):
-        sphinx_ext.copy_assets(html_app(tmp_path), None)
+@pytest.mark.parametrize(
+    ("form", "exception", "left"), [("html", None, False), ("latex", None, True), ("html", ValueError("failed"), True)]
+)
+def test_the_large_script_goes(tmp_path: Path, form: str, exception: Exception | None, left: bool) -> None:
+    app = html_app(tmp_path, form)
+    script = tmp_path / "_static" / "scripts" / "fontawesome.js"
+    script.write_text(1000 * "large")
+    sphinx_ext.drop_icon_script(app, exception)
+    assert (script.stat().st_size > 100) == left
 
 
 def test_setup_connects_the_steps() -> None:
     connected: list[str] = []
     app: Any = SimpleNamespace(
-        config=SimpleNamespace(),
+        add_css_file=connected.append,
+        add_html_math_renderer=lambda name, *renderers: connected.append(name),
         connect=lambda event, step, **options: connected.append(event),
         add_transform=lambda transform: connected.append(transform.__name__),
     )
     assert sphinx_ext.setup(app)["parallel_read_safe"]
-    assert app.config.mathjax_path == "mathjax/tex-chtml.js"
     assert connected == [
         "FigureLinks",
         "autodoc-process-docstring",
         "html-page-context",
         "html-page-context",
+        "build-finished",
+        "build-finished",
+        "typeset",
+        "mathjax.css",
         "build-finished",
     ]

@@ -60,7 +60,7 @@ def address(request: pytest.FixtureRequest, site: Path) -> str:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
-    """A function that opens a page of a site in a new window, and waits until its mathematics is set."""
+    """A function that opens a page of a site in a new window."""
     contexts = []
 
     def open_page(home: str, name: str, **view: Any) -> Opened:
@@ -69,7 +69,6 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
         opened = Opened(context.new_page())
         opened.watch(home)
         opened.page.goto(home + name, wait_until="load")
-        opened.page.evaluate("window.MathJax && MathJax.startup.promise")
         return opened
 
     yield open_page

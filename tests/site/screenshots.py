@@ -33,7 +33,6 @@ def main() -> None:
                 page = view.new_page()
                 for name in names:
                     page.goto((SITE / f"{name}.html").resolve().as_uri(), wait_until="load")
-                    page.evaluate("window.MathJax && MathJax.startup.promise")
                     page.screenshot(path=out / f"{name}-{width}-{mode}.png", full_page=True)
                 view.close()
         browser.close()

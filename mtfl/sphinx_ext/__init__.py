@@ -6,15 +6,16 @@ Only the build of the book loads this module.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
+
+from mtfl.figures import GLYPH
+from mtfl.sphinx_ext import fonts, mathematics
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -29,17 +30,6 @@ NEEDS_KERNEL = (
     "here you see its starting value."
 )
 PICTURES = ("text/html", "image/svg+xml", "image/png")  # best first
-
-# What a page needs of MathJax: all of it would be 31 MB, this is 9.
-MATHJAX = (
-    "tex-chtml.js",
-    "output/chtml/fonts/woff-v2",
-    "input/tex/extensions",
-    "input/mml.js",
-    "a11y",
-    "sre/mathmaps/base.json",
-    "sre/mathmaps/en.json",
-)
 
 # Markup of Sphinx, myst-nb, docutils and sphinx-proof that is wrong for screen readers or as HTML, and its mend.
 MENDS = (
@@ -146,8 +136,21 @@ class FigureLinks(SphinxTransform):
 SIGNATURE = re.compile(r"<dl>\n((?:<dd><em class=\"sig-param\">.*</dd>\n)+)</dl>\n")
 
 
+def share_glyphs(body: str) -> str:
+    """Keep the first outline of each character: the figures of a page show the same ones, a third of their weight."""
+    seen: set[str] = set()
+
+    def first(found: re.Match[str]) -> str:
+        is_new = found[1] not in seen
+        seen.add(found[1])
+        return found[0] if is_new else ""
+
+    return GLYPH.sub(first, body)
+
+
 def mend(body: str) -> str:
     """Apply the mends to a page's body."""
+    body = share_glyphs(body)
     for old, new in MENDS:
         body = body.replace(old, new)
     return SIGNATURE.sub(
@@ -169,32 +172,19 @@ def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: 
         del files[key]
 
 
-def copy_assets(app: Sphinx, exception: Exception | None) -> None:
-    """Put MathJax into the site, and take out a large script that the theme does not need."""
-    if exception or app.builder.format != "html":
-        return
-    static = Path(app.outdir, "_static")
-    spec = importlib.util.find_spec("sphinx-mathjax-offline")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("copy_assets: sphinx-mathjax-offline must be installed. Run 'make book'.")
-    source = Path(spec.origin).parent / "static" / "mathjax"
-    for name in MATHJAX:
-        target = static / "mathjax" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (source / name).is_dir():
-            shutil.copytree(source / name, target, dirs_exist_ok=True)
-        else:
-            shutil.copy(source / name, target)
-    # The theme's icons also come as a web font.
-    (static / "scripts" / "fontawesome.js").write_text("/* The icons come from the web font. */\n")
+def drop_icon_script(app: Sphinx, exception: Exception | None) -> None:
+    """Take out a large script that the theme does not need: its icons also come as a web font."""
+    if not exception and app.builder.format == "html":
+        script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
+        script.write_text("/* The icons come from the web font. */\n")
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
-    app.config.mathjax_path = "mathjax/tex-chtml.js"
     app.add_transform(FigureLinks)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)
-    app.connect("build-finished", copy_assets, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("build-finished", drop_icon_script, priority=900)  # after the theme has copied its files
+    app.connect("build-finished", fonts.subset_icons, priority=900)
+    return mathematics.setup(app)

@@ -1,0 +1,164 @@
+"""What the build makes of formulas and fonts: HTML without a script, and characters that the site shows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docutils import nodes
+from fontTools.ttLib import TTFont
+
+from mtfl.sphinx_ext import fonts, mathematics, share_glyphs
+from mtfl.sphinx_ext.mathematics import Typesetter, lines_of, package_folder
+
+
+@pytest.fixture(scope="module")
+def typesetter() -> Iterator[Typesetter]:
+    typesetter = Typesetter()
+    yield typesetter
+    typesetter.close()
+
+
+def test_a_formula_carries_mathml_and_needs_no_script(typesetter: Typesetter) -> None:
+    html = typesetter.formula(r"\hat f_1 < 2", False)
+    assert html.startswith("<mjx-container")
+    assert "<mi>f</mi>" in html
+    assert "&lt;" in html
+    assert "<script" not in html
+    assert 'display="true"' in typesetter.formula("x", True)
+    assert "mjx-c1D465" in typesetter.style()  # the x
+
+
+@pytest.mark.parametrize("tex", [r"\undefinedcommand", r"\frac{1}{", r"x_1_2"])
+def test_a_formula_that_cannot_be_read_is_an_error(typesetter: Typesetter, tex: str) -> None:
+    with pytest.raises(ValueError, match="TeX must be what MathJax reads"):
+        typesetter.formula(tex, False)
+    assert typesetter.formula("x", False)  # and it goes on
+
+
+def translator() -> Any:
+    body: list[str] = []
+    return SimpleNamespace(
+        body=body,
+        builder=SimpleNamespace(config=SimpleNamespace(math_numfig=False, numfig=False)),
+        encode=lambda text: f"({text})",
+        starttag=lambda node, tag, *rest, CLASS: f"<{tag}>",
+        add_permalink_ref=lambda node, title: body.append("#"),
+    )
+
+
+def written(visit: Any, node: nodes.Node) -> str:
+    to = translator()
+    with pytest.raises(nodes.SkipNode):
+        visit(to, node)
+    return "".join(to.body)
+
+
+def test_formulas_of_a_page(typesetter: Typesetter) -> None:
+    assert re.fullmatch(r"<span><mjx-container.*</span>", written(typesetter.visit_inline, nodes.math("", "x")))
+    numbered = nodes.math_block("", r"a \\ b", number=3, nowrap=False)
+    assert written(typesetter.visit_display, numbered).startswith('<div><span class="eqno">(3)#</span><mjx-container')
+    plain = nodes.math_block("", "x", number=None, nowrap=True)
+    assert written(typesetter.visit_display, plain).startswith("<div><mjx-container")
+
+
+def test_a_formula_that_cannot_be_read_is_a_warning(typesetter: Typesetter, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(mathematics.logger, "warning", lambda form, error, location: warnings.append(str(error)))
+    assert written(typesetter.visit_inline, nodes.math("", r"\no")) == r"<span>(\no)</span>"
+    assert len(warnings) == 1
+    assert "Undefined control sequence" in warnings[0]
+
+
+def app(folder: Path) -> Any:
+    (folder / "_static").mkdir()
+    return SimpleNamespace(outdir=folder)
+
+
+def test_the_site_gets_style_and_fonts(tmp_path: Path) -> None:
+    mathematician = Typesetter()
+    mathematician.formula("x", False)
+    mathematician.finish(app(tmp_path), None)
+    assert "mjx-c1D465" in (tmp_path / "_static" / "mathjax.css").read_text()
+    assert (tmp_path / "_static" / "mathjax" / "MathJax_Math-Italic.woff").exists()
+    assert mathematician.process is not None
+    assert mathematician.process.returncode == 0
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_failed_build_or_one_without_formulas_gets_nothing(tmp_path: Path, asked: bool) -> None:
+    mathematician = Typesetter()
+    if asked:
+        mathematician.formula("x", False)
+    mathematician.finish(app(tmp_path), ValueError("failed") if asked else None)
+    assert list((tmp_path / "_static").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("tex", "expected"),
+    [
+        ("x", "x"),
+        (r"a \\ b", r"\begin{split}a \\ b\end{split}"),
+        ("a\n\nb", r"\begin{aligned}a\\b\end{aligned}"),
+        ("a\n\n", "a"),
+    ],
+)
+def test_lines_of_a_display(tex: str, expected: str) -> None:
+    assert lines_of(tex) == expected
+
+
+def test_a_missing_package_is_named() -> None:
+    with pytest.raises(ModuleNotFoundError, match="no_such_package must be installed"):
+        package_folder("no_such_package")
+
+
+def test_contents_of_a_style_sheet() -> None:
+    css = r'.fa-moon:before,.fa-x:before{content:"\f186"} mjx-c::before { padding: 1px; content: "a\"\\" } p{color:red}'
+    assert fonts.contents(css) == [(".fa-moon:before,.fa-x:before", "\uf186"), ("mjx-c::before", 'a"\\')]
+
+
+def test_icons_are_those_that_pages_and_other_rules_use() -> None:
+    css = r'.fa-moon:before{content:"\f186"}.fa-sun:before{content:"\f185"}.more:after{content:"\f107"}'
+    assert fonts.icons(css, '<i class="fa-solid fa-sun"></i>') == "\uf185\uf107"
+
+
+def test_a_font_keeps_what_is_asked_for(tmp_path: Path) -> None:
+    source = package_folder("sphinx-mathjax-offline") / "static/mathjax/output/chtml/fonts/woff-v2"
+    css = 'mjx-c::before { content: "x" } @font-face { src: url("mathjax/MathJax_Main-Regular.woff") format("woff") }'
+    fonts.subset_fonts(source, tmp_path / "new", css)
+    target = tmp_path / "new" / "MathJax_Main-Regular.woff"
+    with TTFont(target) as font:
+        assert set(font.getBestCmap() or ()) == {ord("x")}
+        assert font.flavor == "woff"
+    assert target.stat().st_size < 0.2 * (source / target.name).stat().st_size
+    whole = tmp_path / "whole.woff"
+    fonts.subset_font(source / "MathJax_Zero.woff", whole, "x")  # it has no x
+    with TTFont(whole) as font, TTFont(source / "MathJax_Zero.woff") as before:
+        assert font.getBestCmap() == before.getBestCmap()
+
+
+def test_only_html_that_was_built_has_its_icons_cut(tmp_path: Path) -> None:
+    theme = package_folder("pydata_sphinx_theme") / "theme" / "pydata_sphinx_theme" / "static"
+    site: Any = SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(format="html"))
+    for folder in ("styles", "scripts", "vendor/fontawesome/webfonts"):
+        shutil.copytree(theme / folder, tmp_path / "_static" / folder)
+    (tmp_path / "page.html").write_text('<i class="fa-solid fa-moon"></i>')
+    font = tmp_path / "_static" / "vendor/fontawesome/webfonts/fa-solid-900.woff2"
+    size = font.stat().st_size
+    fonts.subset_icons(site, ValueError("failed"))
+    assert font.stat().st_size == size
+    fonts.subset_icons(site, None)
+    with TTFont(font) as cut:
+        assert 0xF186 in (cut.getBestCmap() or ())
+    assert font.stat().st_size < size / 10
+
+
+def test_figures_share_the_outlines_of_characters() -> None:
+    outline = '\n <path id="{}" d="M 0 1" transform="scale(0.015625)"/>'
+    one, other, drawn = outline.format("A-1"), outline.format("A-2"), '<path id="A-1" d="M 0 1"/>'
+    assert share_glyphs(one + other + drawn + one) == one + other + drawn
