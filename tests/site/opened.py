@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import http.server
 import os
 import shutil
@@ -20,6 +21,7 @@ SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "
 # index.html only leads to the first page.
 PAGES = [name for path in pages_of(SITE) if (name := path.relative_to(SITE).as_posix()) != "index.html"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PACKED = (".woff", ".woff2", ".png")
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -52,11 +54,12 @@ def serve(folder: Path) -> http.server.ThreadingHTTPServer:
 
 @dataclass
 class Opened:
-    """A page in a window, and what it did that it must not: requests that leave its site, and errors."""
+    """A page in a window: what it asked for, and what it must not do, requests that leave its site and errors."""
 
     page: Page
     away: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    answers: list[Response] = field(default_factory=list)
 
     def watch(self, home: str) -> None:
         """Stop and note each request that does not stay at home; note each error."""
@@ -69,6 +72,7 @@ class Opened:
                 route.abort()
 
         def note_answer(answer: Response) -> None:
+            self.answers.append(answer)
             if answer.status >= 400:
                 self.errors.append(f"{answer.status} {answer.url}")
 
@@ -80,3 +84,8 @@ class Opened:
         self.page.on("response", note_answer)
         self.page.on("console", note_message)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def weight(self) -> int:
+        """Bytes of all that a page asked for over http, as a server that compresses sends it."""
+        bodies = [(answer.url, answer.body()) for answer in self.answers if answer.ok]
+        return sum(len(body) if url.endswith(PACKED) else len(gzip.compress(body)) for url, body in bodies)

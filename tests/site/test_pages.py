@@ -49,27 +49,33 @@ def test_the_link_check_accepts(tmp_path: Path) -> None:
     assert check_links.faults(tmp_path) == []
 
 
-def test_page_is_quiet(open_page: Callable[..., Opened], address: str, name: str) -> None:
-    opened = open_page(address, name)
+def quiet(opened: Opened) -> None:
+    """Check that a page asked nobody else for anything, made no error and set its formulas."""
     opened.page.wait_for_timeout(500)  # for what a page might ask for late
     assert opened.away == []
     assert opened.errors == []
     assert shown_wrong(opened) == []
 
 
-def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], address: str) -> None:
-    page = open_page(address, "intro.html").page
-    page.goto(address + "index.html", wait_until="commit")
-    page.wait_for_url("**/intro.html")
+def test_page_is_quiet_as_a_file(open_page: Callable[..., Opened], site: Path, name: str) -> None:
+    quiet(open_page(site.resolve().as_uri() + "/", name))
 
 
-def test_no_control_is_dead(open_page: Callable[..., Opened], served: str, name: str) -> None:
+def test_page_is_quiet_light_and_alive(open_page: Callable[..., Opened], served: str, name: str) -> None:
     opened = open_page(served, name)
     page = opened.page
+    quiet(opened)
+    assert opened.weight() <= 600_000  # bytes, compressed, with nothing in the browser's cache
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
     for link in page.locator("a.mtfl-set:visible").all():  # it names a figure of the page, and what that figure knows
         link.click()
     assert opened.errors == []
+
+
+def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], address: str) -> None:
+    page = open_page(address, "intro.html").page
+    page.goto(address + "index.html", wait_until="commit")
+    page.wait_for_url("**/intro.html")
 
 
 def test_a_request_to_another_site_is_seen(open_page: Callable[..., Opened], site: Path, tmp_path: Path) -> None:
