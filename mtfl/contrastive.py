@@ -211,20 +211,12 @@ def pull_gradient(
     return -(pulls * (X @ W.T + b > 0)).T @ X
 
 
-def closed_form_gradient(W: Tensor, b: Tensor, A: Tensor, X: Tensor, Y: Tensor, loss: str) -> RepresentationGradient:
-    """What :func:`representation_gradient` returns, without its checks (training calls this every round)."""
-    H = relu_features(W, b, X)
-    margins = Y * head_scores(A, H)
-    pulls = margin_slope(margins, loss=loss) * Y / Y.numel()
-    back = pulls.T @ A if H.ndim == 2 else pulls.unsqueeze(-1) * A.unsqueeze(1)
-    back = (back * (H > 0)).reshape(-1, W.shape[0])
-    return RepresentationGradient(-back.T @ X.reshape(-1, X.shape[-1]), -back.sum(0), margins)
-
-
 def representation_gradient(
     network: TwoLayerReLU, X: Float[Tensor, "*tasks n d"], Y: Float[Tensor, "T n"], *, loss: str = "hinge"
 ) -> RepresentationGradient:
     """Gradient of (1/T) sum_t (1/n) sum_i l(y_ti g_t(x_i)) in W and b, in closed form (no autograd graph).
+
+    Written to be read; :func:`mtfl.pretraining.pretrain` works out the same in place.
 
     Args:
         network: its W, b and heads A.
@@ -243,7 +235,13 @@ def representation_gradient(
     _check_batch(where, "X", X, Y, network.W.shape[1])
     _checks.shape(where, "Y", Y, "T n", T=network.A.shape[0])
     _checks.choice(where, "loss", loss, LOSSES)
-    return closed_form_gradient(network.W, network.b, network.A, X, Y, loss)
+    W, A = network.W, network.A
+    H = relu_features(W, network.b, X)
+    margins = Y * head_scores(A, H)
+    pulls = margin_slope(margins, loss=loss) * Y / Y.numel()
+    back = pulls.T @ A if H.ndim == 2 else pulls.unsqueeze(-1) * A.unsqueeze(1)
+    back = (back * (H > 0)).reshape(-1, W.shape[0])
+    return RepresentationGradient(-back.T @ X.reshape(-1, X.shape[-1]), -back.sum(0), margins)
 
 
 def kernel_deviation_bound(r: int, tasks: int, *, failure: float = 0.05) -> float:

@@ -23,8 +23,33 @@ def _checked(where: str, W: Tensor, M: Tensor) -> None:
     m = _checks.shape(where, "W", W, "m d", d=d)["m"]
     remedy = "With fewer neurons than features the subspace cannot be carried; use more."
     _checks.require(m >= r, where, "the number of neurons", f"at least r = {r}", m, remedy)
-    nonzero = bool((W != 0).any())
-    _checks.require(nonzero, where, "W", "nonzero", "all zeros", "Zero weights carry no direction to measure.")
+    _largest(where, W)
+
+
+def _largest(where: str, W: Tensor) -> float:
+    largest = float(torch.stack(torch.aminmax(W)).abs().max())
+    _checks.require(largest > 0, where, "W", "nonzero", "all zeros", "Zero weights carry no direction to measure.")
+    return largest
+
+
+def _inside(where: str, W: Tensor, M: Tensor) -> tuple[float, Tensor]:
+    """The energy ratio, and W M up to a positive factor."""
+    W = W / _largest(where, W)  # squares neither overflow nor vanish
+    V = W @ M
+    return float(V.square().sum() / W.square_().sum()), V
+
+
+def _evenness(where: str, V: Tensor) -> float:
+    values = torch.linalg.svdvals(V)
+    remedy = "The neurons have no part in the subspace."
+    _checks.require(bool(values[0] > 0), where, "W M", "nonzero", "all zeros", remedy)
+    return float(values[-1] / values[0])
+
+
+def measured(where: str, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> tuple[float, float]:
+    """:func:`energy_ratio` and :func:`conditioning` of finite weights, W and M otherwise unchecked."""
+    energy, V = _inside(where, W, M)
+    return energy, _evenness(where, V)
 
 
 def energy_ratio(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
@@ -37,8 +62,7 @@ def energy_ratio(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
         ValueError: if W is all zeros or not finite, M is not orthonormal, or the shapes do not fit.
     """
     _checked("energy_ratio", W, M)
-    W = W / W.abs().max()  # squares neither overflow nor vanish
-    return float((W @ M).square().sum() / W.square().sum())
+    return _inside("energy_ratio", W, M)[0]
 
 
 def conditioning(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
@@ -48,10 +72,7 @@ def conditioning(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
         TypeError, ValueError: as :func:`energy_ratio`. Also ValueError if W M is zero.
     """
     _checked("conditioning", W, M)
-    values = torch.linalg.svdvals(W @ M)
-    remedy = "The neurons have no part in the subspace."
-    _checks.require(bool(values[0] > 0), "conditioning", "W M", "nonzero", "all zeros", remedy)
-    return float(values[-1] / values[0])
+    return measured("conditioning", W, M)[1]
 
 
 def principal_angles(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Float[Tensor, " r"]:

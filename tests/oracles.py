@@ -52,6 +52,36 @@ def layer_gradient(W: Tensor, b: Tensor, A: Tensor, X: Tensor, Y: Tensor, loss: 
     return torch.autograd.grad(task_losses(W, b, A, X, Y, loss).mean(), (W, b))  # type: ignore[return-value]
 
 
+def alternate(
+    W: Tensor,
+    b: Tensor,
+    A: Tensor,
+    batches: list[tuple[Tensor, Tensor]],
+    loss: str,
+    *,
+    head_step: float,
+    step: float,
+    head_steps: int,
+    decay: float,
+    biases: bool,
+) -> tuple[Tensor, Tensor, Tensor, list[float], list[float]]:
+    """Alternating training, differentiated by autograd: a batch for the heads, one for W, and so on.
+
+    Returns W, b, A and, of each round, mean loss and accuracy on W's batch before W moves.
+    """
+    losses, accuracies = [], []
+    for (X_heads, Y_heads), (X, Y) in zip(batches[::2], batches[1::2], strict=True):
+        for _ in range(head_steps):
+            A = A - head_step * head_gradient(W, b, A, X_heads, Y_heads, loss)
+        losses.append(task_losses(W, b, A, X, Y, loss).mean().item())
+        scores = [A[t] @ torch.relu((X if X.ndim == 2 else X[t]) @ W.T + b).T for t in range(len(Y))]
+        accuracies.append(float((torch.stack(scores) * Y > 0).double().mean()))
+        dW, db = layer_gradient(W, b, A, X, Y, loss)
+        W = W - step * (dW + decay * W)
+        b = b - step * db if biases else b
+    return W, b, A, losses, accuracies
+
+
 def vectorised_loss(W: Tensor, b: Tensor, A: Tensor, X: Tensor, Y: Tensor) -> Tensor:
     """The multi-task hinge loss for inputs shared by the tasks, in one expression."""
     return (1 - Y * (A @ torch.relu(X @ W.T + b).T)).clamp(min=0).mean()

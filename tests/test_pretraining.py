@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import oracles
@@ -11,7 +12,10 @@ import torch
 from sentences import refuses
 from torch import Tensor
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+import mtfl._rounds
 import mtfl.pretraining
 from mtfl import (
     GaussianInputs,
@@ -24,6 +28,7 @@ from mtfl import (
     sample_tasks,
     streams,
 )
+from mtfl._rounds import block_lengths
 from mtfl.pretraining import Pretrained
 
 D, R, M, T, N = 6, 2, 8, 5, 16
@@ -44,9 +49,13 @@ def batches(seed: int = 0) -> torch.Generator:
 
 
 def by_hand(
-    network: TwoLayerReLU, inputs: GaussianInputs, F: Tensor, settings: PretrainSettings, generator: torch.Generator
+    network: TwoLayerReLU,
+    inputs: GaussianInputs | HypercubeInputs,
+    F: Tensor,
+    settings: PretrainSettings,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, list[float], list[float]]:
-    """Train with autograd, task by task."""
+    """Train with autograd, task by task, each batch drawn by one call."""
 
     def draw() -> tuple[Tensor, Tensor]:
         if settings.batches == "shared":
@@ -55,21 +64,30 @@ def by_hand(
         X = inputs.sample(len(F) * settings.batch_size, generator=generator).reshape(len(F), -1, inputs.d)
         return X, torch.stack([F[t, inputs.patterns(X[t])] for t in range(len(F))])
 
-    W, b, A = network.W, network.b, network.A
-    losses, accuracies = [], []
-    for _ in range(settings.rounds):
-        X, Y = draw()
-        for _ in range(settings.head_steps):
-            A = A - settings.head_step * oracles.head_gradient(W, b, A, X, Y, settings.loss)
-        X, Y = draw()
-        losses.append(oracles.task_losses(W, b, A, X, Y, settings.loss).mean().item())
-        scores = [A[t] @ torch.relu((X if X.ndim == 2 else X[t]) @ W.T + b).T for t in range(len(F))]
-        accuracies.append(float((torch.stack(scores) * Y > 0).double().mean()))
-        dW, db = oracles.layer_gradient(W, b, A, X, Y, settings.loss)
-        W = W - settings.representation_step * (dW + settings.weight_decay * W)
-        if settings.train_biases:
-            b = b - settings.representation_step * db
-    return W, b, A, losses, accuracies
+    return oracles.alternate(
+        network.W,
+        network.b,
+        network.A,
+        [draw() for _ in range(2 * settings.rounds)],
+        settings.loss,
+        head_step=settings.head_step,
+        step=settings.representation_step,
+        head_steps=settings.head_steps,
+        decay=settings.weight_decay,
+        biases=settings.train_biases,
+    )
+
+
+def agrees_with_autograd(
+    network: TwoLayerReLU, inputs: GaussianInputs | HypercubeInputs, F: Tensor, settings: PretrainSettings
+) -> None:
+    trained = pretrain(network, inputs, F, settings, generator=batches())
+    W, b, A, losses, accuracies = by_hand(network, inputs, F, settings, batches())
+    for ours, expected in zip((trained.network.W, trained.network.b, trained.network.A), (W, b, A), strict=True):
+        assert_close(ours, expected, rtol=1e-10, atol=1e-11)
+    assert trained.history.loss.tolist() == pytest.approx(losses, rel=1e-10)
+    assert trained.history.accuracy.tolist() == pytest.approx(accuracies, rel=1e-14)
+    assert bool(b.any()) == settings.train_biases
 
 
 @pytest.mark.parametrize(
@@ -87,21 +105,76 @@ def by_hand(
     ids=str,
 )
 def test_training_equals_a_loop_with_autograd(change: dict) -> None:
-    settings = dataclasses.replace(BASE, **change)
-    network, inputs, F = problem()
-    trained = pretrain(network, inputs, F, settings, generator=batches())
-    W, b, A, losses, accuracies = by_hand(network, inputs, F, settings, batches())
-    for ours, expected in zip((trained.network.W, trained.network.b, trained.network.A), (W, b, A), strict=True):
-        assert_close(ours, expected, rtol=1e-10, atol=1e-11)
-    assert trained.history.loss.tolist() == pytest.approx(losses, rel=1e-10)
-    assert trained.history.accuracy.tolist() == accuracies
-    assert bool(b.any()) == settings.train_biases
+    agrees_with_autograd(*problem(), dataclasses.replace(BASE, **change))
+
+
+@pytest.mark.parametrize("law", ["gaussian", "hypercube"])
+@pytest.mark.parametrize(
+    ("n", "change"),
+    [
+        (70, {}),
+        (70, {"weight_decay": 0.2, "loss": "logistic", "train_biases": True}),
+        (70, {"head_steps": 3}),
+        (7, {"batches": "per-task"}),
+        (8, {"batches": "per-task", "loss": "logistic", "train_biases": True}),
+        (24, {"batches": "per-task"}),
+        (7, {"batches": "per-task", "head_steps": 2}),
+    ],
+    ids=str,
+)
+def test_walking_a_batch_in_blocks_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, law: str, n: int, change: dict
+) -> None:
+    monkeypatch.setattr(mtfl._rounds, "_BLOCK_NUMBERS", 1)
+    monkeypatch.setattr(mtfl._rounds, "_FEWEST_ROWS", 16)
+    network, inputs, F = problem(tasks=19)
+    settings = dataclasses.replace(BASE, rounds=2, batch_size=n, **change)
+    agrees_with_autograd(network, inputs if law == "gaussian" else HypercubeInputs.axes(D, R), F, settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("numbers", [1, 3, 4, 16, 20, 257])
+@pytest.mark.parametrize("items", [1, 15, 16, 33, 100, 1000])
+def test_numbers_drawn_in_blocks_are_those_drawn_at_once(items: int, numbers: int, dtype: torch.dtype) -> None:
+    for wanted in (1, 16, 50, 2000):
+        whole, parts = batches(), batches()
+        lengths = block_lengths(items, numbers, wanted)
+        expected = torch.randn(items, numbers, generator=whole, dtype=dtype)
+        assert torch.equal(
+            torch.cat([torch.randn(k, numbers, generator=parts, dtype=dtype) for k in lengths]), expected
+        )
+        assert torch.equal(whole.get_state(), parts.get_state())
+        assert len(lengths) == 1 or min(lengths) >= wanted
+
+
+def test_blocks_that_split_a_group_of_numbers_would_change_them() -> None:
+    whole, parts = batches(), batches()
+    expected = torch.randn(8, 5, generator=whole)
+    assert not torch.equal(torch.cat([torch.randn(4, 5, generator=parts) for _ in range(2)]), expected)
+
+
+@pytest.mark.parametrize("kind", ["shared", "per-task"])
+def test_no_array_of_a_batch_is_made(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(mtfl._rounds, "_BLOCK_NUMBERS", 1)
+    monkeypatch.setattr(mtfl._rounds, "_FEWEST_ROWS", 16)
+    sizes = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            sizes.append(max((x.numel() for x in tree_leaves(result) if isinstance(x, Tensor)), default=0))
+            return result
+
+    n = 320 if kind == "shared" else 16
+    network, inputs, F = problem(tasks=20)
+    with Watch():
+        pretrain(network, inputs, F, dataclasses.replace(BASE, batch_size=n, batches=kind), generator=batches())
+    assert max(sizes) < (n if kind == "shared" else 20 * n) * D
 
 
 def test_one_task_is_an_ordinary_network() -> None:
     network, inputs, F = problem(tasks=1)
-    trained = pretrain(network, inputs, F, BASE, generator=batches())
-    assert_close(trained.network.W, by_hand(network, inputs, F, BASE, batches())[0], rtol=1e-10, atol=1e-11)
+    agrees_with_autograd(network, inputs, F, BASE)
 
 
 def test_training_on_the_hypercube() -> None:
@@ -169,6 +242,46 @@ def test_float32_training_stays_close_to_float64() -> None:
     assert_close(narrow.network.W.double(), wide.network.W, rtol=1e-4, atol=1e-5)
     assert_close(narrow.history.loss, wide.history.loss, rtol=1e-4, atol=0)
     assert narrow.history.loss.dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", ["shared", "per-task"])
+@pytest.mark.parametrize("precision", ["highest", "medium"])
+def test_float32_products_are_accurate_and_settings_stay(precision: str, kind: str) -> None:
+    network, inputs, F = problem(m=96, d=64, r=3, tasks=24)
+    settings = dataclasses.replace(BASE, rounds=1, batch_size=700 if kind == "shared" else 60, batches=kind)
+    stored = inputs.sample(2 * 24 * 700, generator=batches())
+
+    class Stored(GaussianInputs):
+        def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
+            start = next(counter) * 24 * 700
+            return stored[start : start + n].to(self.M.dtype)
+
+    counter = itertools.count()
+    wide = pretrain(network, Stored(inputs.M), F, settings, generator=batches())
+    counter = itertools.count()
+    start = TwoLayerReLU(network.W.float(), network.b.float(), network.A.float())
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        narrow = pretrain(start, Stored(inputs.M.float()), F.float(), settings, generator=batches())
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision(before)
+    for ours, expected in ((narrow.network.W, wide.network.W), (narrow.network.A, wide.network.A)):
+        relative = ((ours.double() - expected).norm() / expected.norm()).item()
+        assert relative <= (1e-6 if precision == "highest" else 1e-2)  # "medium" allows bfloat16
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", ["shared", "per-task"])
+def test_a_gpu_gives_the_same_results(kind: str) -> None:
+    network, inputs, F = problem()
+    settings = dataclasses.replace(BASE, batches=kind)
+    here = pretrain(network, inputs, F, settings, generator=batches())
+    start = TwoLayerReLU(network.W.cuda(), network.b.cuda(), network.A.cuda())
+    there = pretrain(start, GaussianInputs(inputs.M.cuda()), F.cuda(), settings, generator=batches())
+    assert_close(there.network.W.cpu(), here.network.W, rtol=1e-8, atol=1e-10)
+    assert_close(there.history.loss, here.history.loss, rtol=1e-8, atol=0)
 
 
 # Progress and divergence
