@@ -75,28 +75,29 @@ def test_a_formula_that_cannot_be_read_is_a_warning(typesetter: Typesetter, monk
     assert "Undefined control sequence" in warnings[0]
 
 
-def app(folder: Path) -> Any:
+def app(folder: Path, form: str = "html") -> Any:
     (folder / "_static").mkdir()
-    return SimpleNamespace(outdir=folder)
+    return SimpleNamespace(outdir=folder, builder=SimpleNamespace(format=form))
 
 
-def test_the_site_gets_style_and_fonts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tex", ["x", None])
+def test_the_site_gets_style_and_fonts(tmp_path: Path, tex: str | None) -> None:
     mathematician = Typesetter()
-    mathematician.formula("x", False)
+    if tex:
+        mathematician.formula(tex, False)
     mathematician.finish(app(tmp_path), None)
-    assert "mjx-c1D465" in (tmp_path / "_static" / "mathjax.css").read_text()
+    assert ("mjx-c1D465" in (tmp_path / "_static" / "mathjax.css").read_text()) == bool(tex)
     assert (tmp_path / "_static" / "mathjax" / "MathJax_Math-Italic.woff").exists()
     assert mathematician.process is not None
     assert mathematician.process.returncode == 0
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_failed_build_or_one_without_formulas_gets_nothing(tmp_path: Path, asked: bool) -> None:
+@pytest.mark.parametrize(("form", "exception"), [("html", ValueError("failed")), ("latex", None)])
+def test_a_failed_or_other_build_gets_nothing(tmp_path: Path, form: str, exception: Exception | None) -> None:
     mathematician = Typesetter()
-    if asked:
-        mathematician.formula("x", False)
-    mathematician.finish(app(tmp_path), ValueError("failed") if asked else None)
+    mathematician.finish(app(tmp_path, form), exception)
     assert list((tmp_path / "_static").iterdir()) == []
+    assert mathematician.process is None
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class Typesetter:
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Put the style sheet and the fonts, less the characters that no formula has, into the site."""
-        if self.process is not None and not exception:
+        if not exception and app.builder.format == "html":
             static, css = Path(app.outdir, "_static"), self.style()
             (static / STYLE).write_text(css, "utf8")
             subset_fonts(self.source / "output" / "chtml" / "fonts" / "woff-v2", static / FONTS, css)
