@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,11 @@ CELLS = (
     "figure.rounds += 1",
 )
 SECONDS = 90  # for a slow machine to start
+BOOK = Path(__file__).parents[2] / "book"
+CHAPTERS = {  # a figure of each, a state that Python sets, and what the figure then says
+    "intro": ("NeuronsInPlane", "figure.tasks = 3", "on 3 "),
+    "02_pseudo_contrastive_loss": ("TaskKernel", "figure.tasks = 7", "The kernel of 7 "),
+}
 
 
 def write_notebook(path: Path) -> None:
@@ -34,11 +40,28 @@ def write_notebook(path: Path) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), str(path))
 
 
+def copy_chapter(name: str, folder: Path) -> None:
+    """A chapter with a name for its figure, and two cells more: one that reads the figure's state, one that sets it."""
+    kind, setting, _ = CHAPTERS[name]
+    chapter = nbformat.read(BOOK / f"{name}.ipynb", as_version=4)
+    named = [cell for cell in chapter.cells if cell.source.strip() == f"{kind}()"]
+    assert len(named) == 1
+    named[0].source = f"figure = {kind}()\nfigure"
+    chapter.cells += [nbformat.v4.new_code_cell(source) for source in ("print(figure.tasks)", setting)]
+    nbformat.write(chapter, str(folder / f"{name}.ipynb"))
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The address of a JupyterLab of this machine alone, behind a secret token, and that token."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "figure.ipynb")
+    for name in CHAPTERS:
+        copy_chapter(name, folder)
+    settings = folder / ".jupyter" / "settings"
+    tracker = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text('{"windowingMode": "none"}')  # every cell is on the page, seen or not
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -47,7 +70,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     command += [f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     own = {f"JUPYTER_{kind}_DIR": str(folder / ".jupyter" / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    environment = os.environ | own | {"JUPYTER_TOKEN": token}
+    environment = os.environ | own | {"JUPYTER_TOKEN": token, "JUPYTERLAB_SETTINGS_DIR": str(settings)}
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -70,67 +93,114 @@ def answers(address: str) -> bool:
         return False
 
 
-def run_cell(page: Page, number: int) -> str:
-    """Run a code cell anew; return what it prints."""
-    cell = page.locator(".jp-CodeCell").nth(number)
-    prompt = cell.locator(".jp-InputPrompt")
-    before = prompt.inner_text()
-    cell.locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Control+Enter")
-    for _ in range(200):
-        page.wait_for_timeout(100)
-        if prompt.inner_text() not in (before, "[*]:"):
-            break
-    else:
-        pytest.fail(f"cell {number} does not end")
-    return "".join(cell.locator(".jp-OutputArea-output").all_inner_texts())
+@dataclass
+class Notebook:
+    """A notebook open in JupyterLab, all its cells run."""
 
+    page: Page
+    away: list[str]
+    errors: list[str]
 
-def test_python_and_the_reader_move_one_figure(browser: Browser, lab: tuple[str, str]) -> None:
-    home, token = lab
-    context = browser.new_context(viewport={"width": 1300, "height": 1200}, reduced_motion="reduce")
-    page, away, errors = context.new_page(), [], []
-    page.on("request", lambda request: None if home.removeprefix("http") in request.url else away.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{home}lab/tree/figure.ipynb?token={token}")
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=SECONDS * 1000)  # what runs earlier is lost
-    page.locator(".jp-Cell").first.click()  # the notebook listens to the menu
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    words = page.locator(".mtfl-words")
-
-    def says(text: str) -> None:
-        page.wait_for_function(
+    def says(self, text: str) -> None:
+        """Wait until the figure's words hold a text."""
+        self.page.wait_for_function(
             "text => document.querySelector('.mtfl-words')?.textContent.includes(text)", arg=text, timeout=30_000
         )
 
-    says("After 2 rounds on one balanced task")  # the last cell set it
+    def drag_to_the_end(self, key: str) -> None:
+        """Drag a slider of the figure beyond its right end."""
+        slider = self.page.locator(f"input[data-key={key}]")
+        slider.scroll_into_view_if_needed()
+        box = slider.bounding_box()
+        assert box is not None
+        share = float(slider.input_value()) / float(slider.get_attribute("max") or 1)
+        y = box["y"] + box["height"] / 2
+        self.page.mouse.move(box["x"] + 9 + share * (box["width"] - 18), y)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + box["width"] + 20, y, steps=6)
+        self.page.mouse.up()
+        self.page.wait_for_timeout(500)
+
+    def run_cell(self, number: int) -> str:
+        """Run a code cell anew; return what it prints."""
+        cell = self.page.locator(".jp-CodeCell").nth(number)
+        prompt = cell.locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+        cell.locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Control+Enter")
+        for _ in range(200):
+            self.page.wait_for_timeout(100)
+            if prompt.inner_text() not in (before, "[*]:"):
+                break
+        else:
+            pytest.fail(f"cell {number} does not end")
+        return "".join(cell.locator(".jp-OutputArea-output").all_inner_texts())
+
+
+@pytest.fixture
+def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[[str], Notebook]]:
+    """A function that opens a notebook and runs all its cells."""
+    home, token = lab
+    context = browser.new_context(viewport={"width": 1300, "height": 1200}, reduced_motion="reduce")
+
+    def open_notebook(name: str) -> Notebook:
+        page, away, errors = context.new_page(), [], []
+        local = home.removeprefix("http")
+        page.on("request", lambda request: None if local in request.url else away.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{home}lab/workspaces/{name}/tree/{name}.ipynb?token={token}")  # a workspace holds its open tabs
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=SECONDS * 1000)  # what runs earlier is lost
+        page.locator(".jp-Cell").first.click()  # the notebook listens to the menu
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        return Notebook(page, away, errors)
+
+    yield open_notebook
+    context.close()
+
+
+def test_python_and_the_reader_move_one_figure(open_notebook: Callable[[str], Notebook]) -> None:
+    notebook = open_notebook("figure")
+    page, words = notebook.page, notebook.page.locator(".mtfl-words")
+    notebook.says("After 2 rounds on one balanced task")  # the last cell set it
     assert page.locator(".mtfl-figure").count() == 0  # the widget is shown, not the page's HTML
 
-    slider = page.locator("input[data-key=tasks]")
-    box = slider.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 9, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] + 20, box["y"] + box["height"] / 2, steps=6)
-    page.mouse.up()
-    says("After one round on infinitely many balanced tasks")
-    page.wait_for_timeout(500)
-    tasks, rounds, energy, conditioning = run_cell(page, 1).split()
+    notebook.drag_to_the_end("tasks")
+    notebook.says("After one round on infinitely many balanced tasks")
+    tasks, rounds, energy, conditioning = notebook.run_cell(1).split()
     assert (tasks, rounds) == ("inf", "1")
     assert f"conditioning {float(conditioning):.2f}, energy {float(energy):.2f}" in (words.text_content() or "")
     drawn = page.evaluate("document.querySelector('.mtfl-x').inspect()")
     assert (float(energy), float(conditioning)) == (drawn["energy"], drawn["conditioning"])
 
-    run_cell(page, 2)
-    says("After 2 rounds on infinitely many balanced tasks")
+    notebook.run_cell(2)
+    notebook.says("After 2 rounds on infinitely many balanced tasks")
     page.wait_for_timeout(500)
-    assert float(run_cell(page, 1).split()[2]) > float(energy)
+    assert float(notebook.run_cell(1).split()[2]) > float(energy)
 
     page.get_by_role("link", name="one task").click()
-    says("After 2 rounds on one balanced task")
+    notebook.says("After 2 rounds on one balanced task")
     page.wait_for_timeout(500)
-    assert run_cell(page, 1).split()[0] == "1"
-    assert away == []
-    assert errors == []
-    context.close()
+    assert notebook.run_cell(1).split()[0] == "1"
+    assert notebook.away == []
+    assert notebook.errors == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_runs_and_its_figure_lives(open_notebook: Callable[[str], Notebook], chapter: str) -> None:
+    notebook = open_notebook(chapter)
+    cells = notebook.page.locator(".jp-CodeCell")
+    last = cells.count() - 1
+    _, _, words = CHAPTERS[chapter]
+    notebook.page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(x => /\\d/.test(x.textContent))",
+        timeout=SECONDS * 2000,
+    )
+    assert notebook.page.locator("[data-mime-type$='.error'], [data-mime-type$='stderr']").count() == 0
+    notebook.says(words)  # the last cell set it
+    notebook.drag_to_the_end("tasks")
+    assert notebook.run_cell(last - 1).strip() == "inf"
+    notebook.run_cell(last)
+    notebook.says(words)
+    assert notebook.away == []
+    assert notebook.errors == []
