@@ -87,12 +87,16 @@ export function render({ model, el }) {
 
   /** Cells, edges and toggles for another number of features. */
   const furnish = (r) => {
-    const places = placesOf(r), size = r === 2 ? 112 : 58;
-    const edges = svg("path", { class: "mtfl-grid", d: r === 3 ? places.flatMap(([x, y], k) => [1, 2, 4]
-      .filter((bit) => !(k & bit)).map((bit) => `M${x} ${y}L${places[k | bit].join(" ")}`)).join("") : "" });
+    const places = placesOf(r), size = r === 2 ? 112 : 58, radius = 17;
+    const edge = ([x, y], [u, v]) => { // from rim to rim
+      const part = radius / Math.hypot(u - x, v - y), [a, b] = [part * (u - x), part * (v - y)];
+      return `M${x + a} ${y + b}L${u - a} ${v - b}`;
+    };
+    const edges = svg("path", { class: "mtfl-grid", d: r === 3 ? places.flatMap((place, k) => [1, 2, 4]
+      .filter((bit) => !(k & bit)).map((bit) => edge(place, places[k | bit]))).join("") : "" });
     cells = places.map(([x, y], k) => {
       const attributes = { "data-pattern": k, click: () => flip(k) };
-      return r === 3 ? svg("circle", { cx: x, cy: y, r: 17, ...attributes })
+      return r === 3 ? svg("circle", { cx: x, cy: y, r: radius, ...attributes })
         : svg("rect", { x: x - size / 2, y: y - size / 2, width: size, height: size, rx: 4, ...attributes });
     });
     const names = places.map(([x, y], k) => text(x, y + 4, wordsOf(k, r), { "text-anchor": "middle", class: "mtfl-name" }));

@@ -289,7 +289,8 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
   const span = ({ min, max, ticks, label, log }) => {
     along = scale({ min, max, log }, left, right);
     axis.replaceChildren(
-      ...ticks.map((tick) => text(along(tick), bottom + 15, shown(tick), { "text-anchor": "middle" })),
+      ...ticks.map((tick) => text(along(tick), bottom + 15, shown(tick), { // the last one ends where the picture does
+        "text-anchor": along(tick) > right - 1 ? "end" : "middle", dx: along(tick) > right - 1 ? 9 : 0 })),
       text((left + right) / 2, height - 4, label, { "text-anchor": "middle", class: "mtfl-title" }));
   };
   span(x);
