@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from explorable_examples import KINDS
+from jupyter_cache import get_cache
 from nbformat import NotebookNode
 
 BOOK = Path(__file__).parents[1] / "book"
+CACHE = BOOK.parent / "_build" / ".jupyter_cache"
+BUDGET = 30  # seconds of one core
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTER = re.compile(r"0[1-6]_")
 
@@ -129,6 +133,14 @@ EMPTIED.outputs = []
 )
 def test_each_fault_is_seen(bad: NotebookNode, word: str) -> None:
     assert any(word in fault for fault in faults(bad, "01_chapter.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_keeps_to_its_budget(path: Path) -> None:
+    if not (CACHE / "global.db").exists():
+        pytest.fail("no notebook has been run: run 'make book' first")
+    record: Any = get_cache(CACHE).match_cache_notebook(nbformat.read(path, as_version=4))
+    assert record.data["execution_seconds"] <= BUDGET
 
 
 def test_a_clean_notebook_has_no_fault() -> None:
