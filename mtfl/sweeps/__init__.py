@@ -12,8 +12,8 @@ A TOML file names the experiment, the settings that are fixed, the axes of the g
     [grid]
     tasks = [1, 4, 16, 64]
 
-Each combination of the grid with each of the seeds 0, 1, 2, ... is one *run*. Finished runs are kept in a folder and are
-never run again, so an interrupted sweep goes on where it stopped:
+Each combination of the grid with each of the seeds 0, 1, 2, ... is one *run*. Finished runs are kept in a folder and
+are never run again, so an interrupted sweep goes on where it stopped:
 
     python -m mtfl.sweeps run FILE.toml --out DIR       runs what is missing, on all cores of this machine
     python -m mtfl.sweeps run FILE.toml --out DIR --cluster tcp://HOST:8786     the same on a running Dask cluster

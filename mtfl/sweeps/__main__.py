@@ -27,21 +27,23 @@ def main(arguments: list[str] | None = None) -> int:
     write.add_argument(
         "--percentiles", type=int, nargs="+", default=(), metavar="P", help="these over seeds, instead of every run"
     )
+    write.add_argument("--results", nargs="+", default=(), metavar="NAME", help="these results only (default: all)")
     options = parser.parse_args(arguments)
     try:
         if options.command == "run":
             sweep, retry = Sweep.read(options.file), options.retry_failed
-            found = run_sweep(
-                sweep, options.out, cluster=options.cluster, workers=options.workers, retry_failed=retry
-            )
+            found = run_sweep(sweep, options.out, cluster=options.cluster, workers=options.workers, retry_failed=retry)
         elif options.command == "status":
             found = status(options.folder)
         else:
             sweep, journal = open_sweep(options.folder)
-            export(dataset(sweep, journal.read()[0].values()), options.file, percentiles=options.percentiles)
+            data = dataset(sweep, journal.read()[0].values())
+            export(data, options.file, percentiles=options.percentiles, results=options.results)
             return 0
     except (OSError, TypeError, ValueError) as error:
         parser.exit(2, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "Interrupted. Finished runs are kept: the same command goes on where this one stopped.\n")
     print(found)
     return 1 if found.failed or found.missing else 0
 

@@ -50,7 +50,7 @@ def write_zarr(data: xr.Dataset, folder: Path) -> None:
     os.replace(new, folder)
 
 
-def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = ()) -> None:
+def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = (), results: Sequence[str] = ()) -> None:
     """Write a sweep's results as a CSV file, four significant digits each.
 
     Args:
@@ -58,9 +58,10 @@ def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = ()) -> 
         path: of the file.
         percentiles: if given, a row for each combination of the grid, and for each result these percentiles over seeds,
             as in ``energy_5``; otherwise a row for each run.
+        results: which of the experiment's results to write; all if none are named.
 
     Raises:
-        ValueError: if a run is missing or failed, or a percentile is not between 0 and 100.
+        ValueError: if a run is missing or failed, a percentile is not between 0 and 100, or a result is unknown.
     """
     where = "export"
     empty = int(data["seconds"].isnull().sum()) + int((data["error"] != "").sum())
@@ -68,10 +69,12 @@ def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = ()) -> 
     _checks.require(not empty, where, "every run", "finished without error", f"{empty} that are not", remedy)
     wrong = [p for p in percentiles if not 0 <= p <= 100]
     _checks.require(not wrong, where, "percentiles", "between 0 and 100", wrong, "Choose e.g. 5 50 95.")
-    results = data.drop_vars(["seconds", "version", "error"])
-    order = [str(axis) for axis in data["seconds"].dims]
+    table = data.drop_vars(["seconds", "version", "error"])
+    for name in results:
+        _checks.choice(where, "results", name, tuple(map(str, table.data_vars)))
+    table, order = table[list(results)] if results else table, [str(axis) for axis in data["seconds"].dims]
     if percentiles:
-        quantiles = {p: results.quantile(p / 100, "seed").drop_vars("quantile") for p in percentiles}
-        named = {f"{name}_{p}": quantiles[p][name] for name in results.data_vars for p in percentiles}
-        results, order = xr.Dataset(named), order[:-1]
-    results.to_dataframe(dim_order=order).to_csv(path, float_format="%.4g", lineterminator="\n")
+        quantiles = {p: table.quantile(p / 100, "seed").drop_vars("quantile") for p in percentiles}
+        table = xr.Dataset({f"{name}_{p}": quantiles[p][name] for name in table.data_vars for p in percentiles})
+        order.remove("seed")
+    table.to_dataframe(dim_order=order).to_csv(path, float_format="%.4g", lineterminator="\n")

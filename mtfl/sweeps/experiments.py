@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mtfl import _checks
 from mtfl.inputs import GaussianInputs
@@ -16,7 +17,7 @@ from mtfl.one_step import sampled_steps
 from mtfl.pretraining import PretrainSettings, pretrain
 from mtfl.randomness import streams
 from mtfl.tasks import LAWS, characters, limit_kernel, sample_tasks, task_kernel
-from mtfl.transfer import REPRESENTATIONS, TransferSettings, representations, transfer_accuracy
+from mtfl.transfer import REPRESENTATIONS, FrozenFeatures, TransferSettings, representations, transfer_accuracy
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,10 @@ class StepSettings:
 def step_run(settings: StepSettings, seed: int) -> tuple[float, float, float]:
     """Energy, conditioning and weakest share of what one step on sampled inputs learns, in single precision.
 
-    The step is drawn by :func:`mtfl.one_step.sampled_steps`, at a cost that does not depend on d. Weight decay takes off
-    what infinitely many tasks of the law do outside the subspace to leading order: lambda = E[fhat_0^2] / 2 pi, which is
-    0 for balanced tasks and 2^-r / 2 pi for uniform ones. The weakest share is r sigma_r(W M)^2 / |W|_F^2.
+    The step is drawn by :func:`mtfl.one_step.sampled_steps`, at a cost that does not depend on d. Weight decay takes
+    off what infinitely many tasks of the law do outside the subspace to leading order: lambda = E[fhat_0^2] / 2 pi,
+    which is 0 for balanced tasks and 2^-r / 2 pi for uniform ones. The weakest share is
+    r sigma_r(W M)^2 / |W|_F^2.
     """
     r = settings.r
     random = streams(seed, "tasks", "step")
@@ -161,37 +163,32 @@ class TransferRunSettings:
             _checks.integer("TransferRunSettings", name, getattr(self, name), least=1)
 
 
-_DOWNSTREAM = ("parity", "random")
-
-
 def transfer_run(settings: TransferRunSettings, seed: int) -> tuple[float, ...]:
-    """Test accuracy of each of :data:`mtfl.transfer.REPRESENTATIONS` on the parity, then of each on a random task.
+    """What each of :data:`mtfl.transfer.REPRESENTATIONS` is worth downstream, in single precision.
 
-    The random task is balanced. Single precision. The seed draws everything as in
-    :func:`mtfl.transfer.learning_curves`, and the examples of the two downstream tasks independently.
+    In this order, for all representations each: test accuracy on the parity, test accuracy on a random balanced task,
+    energy, conditioning. The seed draws everything as in :func:`mtfl.transfer.learning_curves`, but the examples of the
+    two downstream tasks independently.
     """
     pretraining = TransferSettings(
         settings.d, settings.r, settings.neurons, settings.tasks, settings.law, settings.batch_size, settings.examples
     )
-    subspace = streams(seed, "subspace")["subspace"]
-    inputs = GaussianInputs.random(settings.d, settings.r, generator=subspace, dtype=torch.float32)
+    random = streams(seed, "subspace", "downstream task")
+    inputs = GaussianInputs.random(settings.d, settings.r, generator=random["subspace"], dtype=torch.float32)
     found = representations(pretraining, inputs, seed=seed)
-    task = streams(seed, "downstream task")["downstream task"]
-    downstream = {
-        "parity": characters(settings.r, dtype=torch.float32)[-1],
-        "random": sample_tasks(1, settings.r, law="balanced", generator=task, dtype=torch.float32)[0],
-    }
-    return tuple(
-        transfer_accuracy(
-            features,
-            inputs,
-            downstream[word],
-            examples=settings.examples,
-            test_examples=settings.test_examples,
-            generator=streams(seed, f"downstream {word} {name}")[f"downstream {word} {name}"],
-        )
-        for word in _DOWNSTREAM
-        for name, features in found.items()
+    task = sample_tasks(1, settings.r, law="balanced", generator=random["downstream task"], dtype=torch.float32)[0]
+
+    def accuracy(features: FrozenFeatures, f: Tensor, stream: str) -> float:
+        (generator,) = streams(seed, stream).values()
+        sizes = {"examples": settings.examples, "test_examples": settings.test_examples}
+        return transfer_accuracy(features, inputs, f, **sizes, generator=generator)
+
+    parity = characters(settings.r, dtype=torch.float32)[-1]
+    return (
+        *(accuracy(features, parity, f"downstream {name}") for name, features in found.items()),
+        *(accuracy(features, task, f"downstream random {name}") for name, features in found.items()),
+        *(energy_ratio(features.W, inputs.M) for features in found.values()),
+        *(conditioning(features.W, inputs.M) for features in found.values()),
     )
 
 
@@ -208,7 +205,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     "step": Experiment(StepSettings, ("energy", "conditioning", "weakest_share"), step_run),
     "transfer": Experiment(
         TransferRunSettings,
-        tuple(f"{word}_{name.replace(' ', '_')}" for word in _DOWNSTREAM for name in REPRESENTATIONS),
+        tuple(
+            f"{kind}_{name.replace(' ', '_')}"
+            for kind in ("parity", "random", "energy", "conditioning")
+            for name in REPRESENTATIONS
+        ),
         transfer_run,
     ),
 }

@@ -89,9 +89,9 @@ class Sweep:
             axes[key] = tuple(_exact(value, kinds[key]) for value in values)
             distinct = len(set(map(repr, axes[key]))) == len(axes[key])
             _checks.require(distinct, where, key, "a list without repetition", values, "Drop the repeated value.")
-        fixed = {
-            key: field.default for key, field in fields.items() if field.default is not dataclasses.MISSING
-        } | {key: _exact(value, kinds[key]) for key, value in settings.items()}
+        fixed = {key: field.default for key, field in fields.items() if field.default is not dataclasses.MISSING} | {
+            key: _exact(value, kinds[key]) for key, value in settings.items()
+        }
         for key in fields:
             given = key in fixed or key in axes
             _checks.require(given, where, key, "given", "nothing", "Write it under [settings] or [grid].")
@@ -129,8 +129,8 @@ def _known(where: str, table: Mapping[str, Any], allowed: tuple[str, ...]) -> No
     """Every key of the table is one of these."""
     for key in table:
         close = difflib.get_close_matches(key, allowed, n=1)
-        remedy = f"Did you mean {close[0]}?" if close else "Drop it."
-        _checks.require(key in allowed, where, f"the key {key}", f"one of {', '.join(allowed)}", repr(key), remedy + ".")
+        remedy = f"Write {close[0]} instead." if close else "Drop it."
+        _checks.require(key in allowed, where, f"the key {key}", f"one of {', '.join(allowed)}", repr(key), remedy)
 
 
 def _exact(value: Any, kind: type) -> Any:
