@@ -20,27 +20,21 @@ are never run again, so an interrupted sweep goes on where it stopped:
     python -m mtfl.sweeps status DIR                    what is done, what failed and why
     python -m mtfl.sweeps export DIR FILE.csv           a small table
 
-This module needs ``pip install 'mtfl[sweeps]'`` (Dask, xarray, Zarr).
+:mod:`mtfl.sweeps.runner` and :mod:`mtfl.sweeps.dataset` need ``pip install 'mtfl[sweeps]'`` (Dask, xarray, Zarr); what
+is imported here does not.
 """
 
-from mtfl.sweeps.dataset import dataset, export
-from mtfl.sweeps.experiments import EXPERIMENTS, RecoverySettings, StepSettings, TransferRunSettings
+from mtfl.sweeps.experiments import EXPERIMENTS, Experiment, RecoverySettings, StepSettings, TransferRunSettings
 from mtfl.sweeps.journal import Journal, Run
 from mtfl.sweeps.plan import Sweep
-from mtfl.sweeps.runner import Status, open_sweep, run_sweep, status
 
 __all__ = [
     "EXPERIMENTS",
+    "Experiment",
     "Journal",
     "RecoverySettings",
     "Run",
-    "Status",
     "StepSettings",
     "Sweep",
     "TransferRunSettings",
-    "dataset",
-    "export",
-    "open_sweep",
-    "run_sweep",
-    "status",
 ]

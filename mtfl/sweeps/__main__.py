@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mtfl.sweeps import Sweep, dataset, export, open_sweep, run_sweep, status
+from mtfl.sweeps.dataset import dataset, export
+from mtfl.sweeps.plan import Sweep
+from mtfl.sweeps.runner import open_sweep, run_sweep, status
 
 
 def main(arguments: list[str] | None = None) -> int:
