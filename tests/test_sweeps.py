@@ -72,7 +72,7 @@ grid = {tasks = [1, 8], rounds = [40, 50]}
 def performed(content: dict[str, Any]) -> list[Run]:
     """All runs of a sweep, done one after another in this process."""
     sweep = Sweep.of(content)
-    return [runner.perform(sweep.content(), point, seed) for seed in range(sweep.seeds) for point in sweep.points()]
+    return [runner.perform(point, seed, sweep=sweep) for seed in range(sweep.seeds) for point in sweep.points()]
 
 
 def numbers(runs: Any) -> dict[str, Any]:
@@ -288,6 +288,15 @@ def test_a_damaged_run_is_done_again_and_only_it(tmp_path: Path, threads: str) -
     assert sorted(redone) == sorted([first.runs[4].key, first.runs[-1].key])
 
 
+def test_a_last_line_without_its_end_is_kept(tmp_path: Path, threads: str) -> None:
+    first = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
+    journal = tmp_path / "runs.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:6]).rstrip(b"\n"))
+    again = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
+    assert again.runs[:6] == first.runs[:6] and not again.missing and not again.damaged
+
+
 def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path: Path, threads: str) -> None:
     sweep = Sweep.of(DIVERGING)
     found = run_sweep(sweep, tmp_path, cluster=threads)
@@ -340,10 +349,10 @@ def test_where_there_is_no_sweep_and_no_scheduler(tmp_path: Path, monkeypatch: p
 
 def test_what_dask_raises_becomes_the_error(tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it does for a run on which its workers died again and again."""
-    monkeypatch.setattr(runner, "perform", setattr)  # it refuses these arguments, outside of what perform guards
+    monkeypatch.setattr(runner, "perform", getattr)  # it refuses these arguments, outside of what perform guards
     found = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
     assert len(found.failed) == 12 and not found.missing
-    assert all(run.error.startswith("TypeError: attribute name must be string") for run in found.failed)
+    assert all(run.error.startswith("TypeError: getattr") for run in found.failed)
 
 
 def test_a_lost_scheduler_is_named(tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:

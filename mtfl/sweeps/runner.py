@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -137,11 +137,10 @@ def run_sweep(
     with _locked(folder):
         _claim(sweep, folder)
         journal = Journal(folder / _JOURNAL)
-        runs, damaged = journal.read()
+        runs, _ = journal.read()
         if retry_failed:
             runs = {key: run for key, run in runs.items() if not run.error}
-        if damaged or retry_failed:
-            journal.write(runs.values())
+        journal.write(runs.values())  # without what is damaged, and with its last line ended
         todo = [(p, seed) for seed in range(sweep.seeds) for p in sweep.points() if run_key(p, seed) not in runs]
         try:
             if todo:
@@ -215,8 +214,7 @@ def _progress(sweep: Sweep, todo: int) -> tqdm:
 def _finished(client: Client, sweep: Sweep, todo: list[tuple[dict[str, Value], int]]) -> Iterator[Run]:
     """Each run as it finishes."""
     points, seeds = zip(*todo, strict=True)
-    # pure=False: one task for one run, named at random, so that a shared cluster's leftovers are never taken for it
-    futures = client.map(perform, [sweep.content()] * len(todo), points, seeds, pure=False)
+    futures = client.map(perform, points, seeds, sweep=sweep, pure=False)
     cells = dict(zip(futures, todo, strict=True))
     for future in as_completed(futures):
         point, seed = cells.pop(future)
@@ -227,17 +225,17 @@ def _finished(client: Client, sweep: Sweep, todo: list[tuple[dict[str, Value], i
         yield future.result() if error is None else Run(point, seed, {}, 0.0, version("mtfl"), _sentence(error))
 
 
-def perform(content: Mapping[str, Any], point: dict[str, Value], seed: int) -> Run:
+def perform(point: dict[str, Value], seed: int, *, sweep: Sweep) -> Run:
     """Do one run, in a worker process, on one thread; what goes wrong becomes the run's error.
 
     Args:
-        content: of the sweep, as :meth:`mtfl.sweeps.Sweep.content` gives it.
         point: the combination of the grid.
         seed: of all that is drawn.
+        sweep: the plan.
     """
     torch.set_num_threads(1)  # the cluster's processes fill the cores
     os.environ["TQDM_DISABLE"] = "1"  # the sweep has a bar of its own
-    sweep, results, error = Sweep.of(content), {}, ""
+    results, error = {}, ""
     start = time.perf_counter()
     try:
         numbers = sweep.experiment.run(sweep.settings_at(point), seed)
