@@ -1,6 +1,6 @@
 """Sweeps: one experiment on a grid of settings and many seeds, run on Dask, resumable, kept as one dataset.
 
-A TOML file names the experiment, the settings that are fixed, the axes of the grid and the number of seeds:
+A TOML file names the experiment, the settings that are fixed, the axes of the grid and the number of seeds::
 
     experiment = "recovery"
     seeds = 24
@@ -13,7 +13,7 @@ A TOML file names the experiment, the settings that are fixed, the axes of the g
     tasks = [1, 4, 16, 64]
 
 Each combination of the grid with each of the seeds 0, 1, 2, ... is one *run*. Finished runs are kept in a folder and
-are never run again, so an interrupted sweep goes on where it stopped:
+are never run again, so an interrupted sweep goes on where it stopped::
 
     python -m mtfl.sweeps run FILE.toml --out DIR       runs what is missing, on all cores of this machine
     python -m mtfl.sweeps run FILE.toml --out DIR --cluster tcp://HOST:8786     the same on a running Dask cluster

@@ -24,7 +24,7 @@ class Sweep:
     """One experiment on every combination of a grid, with every seed. Use :meth:`read` or :meth:`of`.
 
     Args:
-        name: of an experiment in :data:`mtfl.sweeps.EXPERIMENTS`.
+        name: of an experiment in :data:`mtfl.sweeps.experiments.EXPERIMENTS`.
         settings: the fixed settings, those left at their defaults included.
         grid: from the name of each axis to its values.
         seeds: how many; they are 0, 1, 2, ...

@@ -116,7 +116,7 @@ def run_sweep(
     Args:
         sweep: what to run.
         folder: where runs are kept; it is made if it does not exist. ``dataset.zarr`` in it is the dataset of
-            :func:`mtfl.sweeps.dataset`, written when the runs are done or interrupted from the keyboard.
+            :func:`mtfl.sweeps.dataset.dataset`, written when the runs are done or interrupted from the keyboard.
         cluster: address of a Dask scheduler whose workers have the same version of mtfl; otherwise a cluster on this
             machine is started and stopped.
         workers: processes of that cluster on this machine, by default one for each core. Each uses one thread.
