@@ -306,6 +306,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path: Path, threads:
         assert run.error.startswith("ValueError: pretrain: every weight must be finite; got NaN")
     assert "failed: {'representation_step': 1e+30}, seed 1: ValueError" in str(found)
     assert "done 2, failed 2, missing 0" in str(found)
+    assert main(["status", str(tmp_path)]) == 1
     data = dataset(sweep, found.runs)
     assert np.isnan(data["energy"].sel(representation_step=1e30)).all()
     assert np.isfinite(data["energy"].sel(representation_step=0.1)).all()
