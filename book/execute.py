@@ -4,7 +4,7 @@
     python book/execute.py --store 01_setup    runs one, and writes the outputs of its checked cells into its file
 
 The cache knows a notebook by its code cells, so it is emptied when anything else that outputs depend on has
-changed: the package, the pinned versions, the interpreter.
+changed: the package, the pinned versions, the chapters' data, the interpreter.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def fingerprint() -> str:
     digest = hashlib.sha256(sys.version.encode())
     files = (path for ending in ("py", "js", "css") for path in (ROOT / "mtfl").rglob(f"*.{ending}"))
     sources = (path for path in files if "sphinx_ext" not in path.parts)
-    for path in [ROOT / "constraints.txt", *sorted(sources)]:
+    data = (ROOT / "book" / "data").glob("*")
+    for path in [ROOT / "constraints.txt", *sorted(sources), *sorted(data)]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -157,7 +157,23 @@ def band(
         colour: of line and band.
         marker: of the medians.
     """
-    low, middle, high = np.quantile(samples, [0.1, 0.5, 0.9], axis=0)
+    quantile_band(ax, x, np.quantile(samples, [0.1, 0.5, 0.9], axis=0), label=label, colour=colour, marker=marker)
+
+
+def quantile_band(
+    ax: Axes, x: Sequence[int | float], quantiles: np.ndarray, *, label: str, colour: str, marker: str = "o"
+) -> None:
+    """A median with the band between two other quantiles.
+
+    Args:
+        ax: where to draw.
+        x: (points,) values of the axis.
+        quantiles: (3, points), the lower one, the median and the upper one.
+        label: for the legend.
+        colour: of line and band.
+        marker: of the medians.
+    """
+    low, middle, high = quantiles
     ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
     ax.plot(x, middle, marker=marker, color=colour, label=label)
 
