@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -45,18 +46,20 @@ SIZES = {
     "tiny": Size(d=16, r=2, m=32, T=8, n=64),
 }
 TURNS = {"S": 15, "M": 7, "L": 3, "tiny": 2}
+ROUNDS = {"S": 10, "M": 4, "L": 2, "tiny": 2}  # of each run of the trainer, whose time is divided by them
 LEFT_OUT = {"L": ("scikit-learn",)}  # it would take minutes
 BASE = Size(d=256, r=3, m=512, T=128, n=2048)
+TRAINERS = ("trainer", "trainer, drawing")
 PRECISIONS = ("highest", "medium")
 MEASURED_FOR_MEMORY = ("trainer, drawing", "autograd")
 
 
-def clocks(run) -> tuple[float, float]:
-    """Seconds of processor time and on the clock."""
+def clocks(run: Callable[[], object], rounds: int = 1) -> tuple[float, float]:
+    """Seconds a round, of processor time and on the clock."""
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
     run()
-    return time.process_time() - cpu, time.perf_counter() - wall
+    return (time.process_time() - cpu) / rounds, (time.perf_counter() - wall) / rounds
 
 
 def distance(found: torch.Tensor, expected: torch.Tensor, start: torch.Tensor) -> float:
@@ -90,7 +93,7 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
             errors[contender] = max(distance(found[0], goal[0], W), distance(found[1], goal[1], A))
             if not errors[contender] < 1e-3:
                 raise SystemExit(f"{name}: {contender} computes another update, off by {errors[contender]:.1e}")
-        runs[contender] = one
+        runs[contender] = one if contender not in TRAINERS else make(problem, ROUNDS[name])
     limit = contenders.products(problem)
     times: dict[str, list[tuple[float, float]]] = {}
     for turn in range(TURNS[name]):
@@ -108,7 +111,8 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
                 if not errors[contender] < 1e-3:
                     raise SystemExit(f"{name}: {contender} computes another update, off by {errors[contender]:.1e}")
             else:
-                times.setdefault(contender, []).append(clocks(lambda one=one: one(*problem.state)))
+                rounds = ROUNDS[name] if contender in TRAINERS else 1
+                times.setdefault(contender, []).append(clocks(lambda one=one: one(*problem.state), rounds))
     medians = {k: statistics.median(cpu for cpu, _ in v) for k, v in times.items()}
     best = min(PRECISIONS, key=lambda p: medians[f"products, {p}"])
     rows = {}
@@ -142,10 +146,10 @@ def scaling() -> dict:
         for factor in factors:
             size = Size(**{**vars(BASE), axis: int(getattr(BASE, axis) * factor)})
             problem = Problem(size)
-            runs[axis, factor] = (size, problem, contenders.drawing_trainer(problem), [])
+            runs[axis, factor] = (size, problem, contenders.drawing_trainer(problem, ROUNDS["S"]), [])
     for _ in range(5):
         for _, problem, one, times in runs.values():
-            times.append(clocks(lambda one=one, problem=problem: one(*problem.state))[0])
+            times.append(clocks(lambda one=one, problem=problem: one(*problem.state), ROUNDS["S"])[0])
     for axis in ("d", "m", "T", "n"):
         rows = [runs[axis, factor] for factor in factors]
         values = [getattr(size, axis) for size, *_ in rows]

@@ -61,7 +61,7 @@ class Problem:
         """What a round is given."""
         return (self.network.W, self.network.A, *self.batches)
 
-    def settings(self, rounds: int = 1) -> PretrainSettings:
+    def settings(self, rounds: int) -> PretrainSettings:
         """Settings of the trainer."""
         return PretrainSettings(rounds=rounds, batch_size=self.size.n, head_step=HEAD, representation_step=STEP)
 
@@ -70,8 +70,8 @@ def _hinge(G: Tensor, Y: Tensor) -> Tensor:
     return (1 - Y * G).clamp(min=0)
 
 
-def trainer(problem: Problem) -> Round:
-    """mtfl.pretrain, which is given the stored inputs in place of drawn ones; it labels them and keeps its history."""
+def trainer(problem: Problem, rounds: int = 1) -> Round:
+    """Several rounds of mtfl.pretrain, given the stored inputs in place of drawn ones; it labels them itself."""
 
     class Stored(GaussianInputs):
         def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
@@ -83,17 +83,19 @@ def trainer(problem: Problem) -> Round:
     inputs = Stored(problem.inputs.M)
 
     def one(*_: Tensor) -> tuple[Tensor, Tensor]:
-        end = mtfl.pretrain(problem.network, inputs, problem.F, problem.settings(), generator=problem.generator)
+        end = mtfl.pretrain(problem.network, inputs, problem.F, problem.settings(rounds), generator=problem.generator)
         return end.network.W, end.network.A
 
     return one
 
 
-def drawing_trainer(problem: Problem) -> Round:
-    """mtfl.pretrain as it is used: the batches are drawn."""
+def drawing_trainer(problem: Problem, rounds: int = 1) -> Round:
+    """Several rounds of mtfl.pretrain as it is used: the batches are drawn."""
 
     def one(*_: Tensor) -> tuple[Tensor, Tensor]:
-        end = mtfl.pretrain(problem.network, problem.inputs, problem.F, problem.settings(), generator=problem.generator)
+        end = mtfl.pretrain(
+            problem.network, problem.inputs, problem.F, problem.settings(rounds), generator=problem.generator
+        )
         return end.network.W, end.network.A
 
     return one
@@ -228,7 +230,7 @@ def products(problem: Problem) -> Callable[[], None]:
     return run
 
 
-CONTENDERS: dict[str, Callable[[Problem], Round]] = {
+CONTENDERS: dict[str, Callable[..., Round]] = {
     "trainer": trainer,
     "trainer, drawing": drawing_trainer,
     "JAX": jax,

@@ -74,7 +74,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256(sys.version.encode())
     files = (path for ending in ("py", "js", "css") for path in (ROOT / "mtfl").rglob(f"*.{ending}"))
     sources = (path for path in files if path.name != "sphinx_ext.py")
-    for path in [ROOT / "constraints.txt", *sorted(sources)]:
+    for path in [ROOT / "constraints.txt", ROOT / "benchmarks" / "results.json", *sorted(sources)]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
