@@ -134,18 +134,20 @@ def compiled(problem: Problem) -> Round:
 
 
 def task_loop(problem: Problem) -> Round:
-    """PyTorch with a loop over tasks, each with its own forward and backward pass, as is common."""
+    """PyTorch with the features computed once and a loop over the tasks' heads and losses, as is common."""
     T = problem.size.T
 
     def one(W: Tensor, A: Tensor, X1: Tensor, Y1: Tensor, X2: Tensor, Y2: Tensor) -> tuple[Tensor, Tensor]:
         heads = [a.clone().requires_grad_() for a in A]
-        for t, a in enumerate(heads):
-            _hinge(torch.relu(X1 @ W.T) @ a, Y1[:, t]).mean().backward()
-        heads = [a.detach() - HEAD * a.grad for a in heads]  # type: ignore[operator]
+        H = torch.relu(X1 @ W.T)
+        losses = [_hinge(H @ a, Y1[:, t]).mean() for t, a in enumerate(heads)]
+        moves = torch.autograd.grad(sum(losses, torch.zeros(())), heads)
+        heads = [a.detach() - HEAD * move for a, move in zip(heads, moves, strict=True)]
         W = W.detach().requires_grad_()
-        for t, a in enumerate(heads):
-            (_hinge(torch.relu(X2 @ W.T) @ a, Y2[:, t]).mean() / T).backward()
-        return W.detach() - STEP * W.grad, torch.stack(heads)  # type: ignore[operator]
+        H = torch.relu(X2 @ W.T)
+        losses = [_hinge(H @ a, Y2[:, t]).mean() for t, a in enumerate(heads)]
+        (move,) = torch.autograd.grad(sum(losses, torch.zeros(())) / T, W)
+        return W.detach() - STEP * move, torch.stack(heads)
 
     return one
 
