@@ -217,7 +217,7 @@ def machine() -> dict:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parts = ["S", "M", "L", "scaling", "memory"]
     parser.add_argument("--parts", nargs="+", default=parts, choices=[*parts, "tiny"], help="what to measure")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the file of results, of which other parts are kept")

@@ -187,8 +187,8 @@ def scikit_learn(problem: Problem) -> Round:
     W, A, X1, Y1, X2, Y2 = (x.numpy() for x in problem.state)
     labels = [(Y > 0).astype(int) for Y in (Y1, Y2)]
     model = MLPClassifier(
-        (size.m,), solver="sgd", alpha=0, batch_size=size.n, learning_rate_init=HEAD, momentum=0, shuffle=False
-    )
+        (size.m,), solver="sgd", alpha=0, learning_rate_init=HEAD, momentum=0, shuffle=False
+    ).set_params(batch_size=size.n)
     model.partial_fit(X1, labels[0], classes=np.arange(size.T))
 
     def one(*_: Tensor) -> tuple[Tensor, Tensor]:
