@@ -23,6 +23,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -181,11 +182,21 @@ def peak(name: str, contender: str) -> float:
     CONTENDERS[contender](warm)(*warm.state)
     problem = Problem(SIZES[name])
     if contender == "trainer, drawing":
-        problem.batches.clear()  # it makes none
+        problem.batches.clear()  # it draws its own
     gc.collect()
-    before = resident()
+    before, done = resident(), threading.Event()
+    seen = [before]
+
+    def watch() -> None:
+        while not done.wait(0.002):
+            seen.append(resident())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     CONTENDERS[contender](problem)(*problem.state)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    done.set()
+    watcher.join()
+    return max(seen) - before
 
 
 def resident() -> float:
