@@ -180,9 +180,7 @@ def peak(name: str, contender: str) -> float:
     """The peak of this process over a round, less what it held before, in MB."""
     warm = Problem(SIZES["tiny"])
     CONTENDERS[contender](warm)(*warm.state)
-    problem = Problem(SIZES[name])
-    if contender == "trainer, drawing":
-        problem.batches.clear()  # it draws its own
+    problem = Problem(SIZES[name], stored=0 if contender == "trainer, drawing" else 2)
     gc.collect()
     before, done = resident(), threading.Event()
     seen = [before]

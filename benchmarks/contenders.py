@@ -39,8 +39,8 @@ class Size:
 class Problem:
     """Network, tasks and two stored batches of a size."""
 
-    def __init__(self, size: Size, *, seed: int = 0) -> None:
-        """Draw them."""
+    def __init__(self, size: Size, *, seed: int = 0, stored: int = 2) -> None:
+        """Draw them, with so many batches."""
         random = mtfl.streams(seed, "subspace", "tasks", "weights", "batches")
         self.size = size
         self.inputs = GaussianInputs.random(size.d, size.r, generator=random["subspace"], dtype=torch.float32)
@@ -51,7 +51,7 @@ class Problem:
         )  # margins on both sides of 1 are rare at 0
         self.network = TwoLayerReLU(start.W, start.b, A)
         self.batches = []
-        for _ in range(2):
+        for _ in range(stored):
             X = self.inputs.sample(size.n, generator=random["batches"])
             self.batches += [X, self.F[:, self.inputs.patterns(X)].T.contiguous()]
         self.generator = random["batches"]
