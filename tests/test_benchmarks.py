@@ -1,0 +1,52 @@
+"""The benchmarks run, and every contender's update is the same; nothing is timed in earnest here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NEEDED = {"trainer", "trainer, drawing", "autograd", "loop over tasks", "scikit-learn"}
+
+
+def test_the_command_runs_and_all_updates_agree(tmp_path: Path) -> None:
+    out = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks", "--parts", "tiny", "--leave-out", "torch.compile", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    rows = found["sizes"]["tiny"]["contenders"]
+    assert set(rows) >= NEEDED
+    assert "torch.compile" not in rows
+    errors = {name: row["update off by"] for name, row in rows.items() if row["update off by"] is not None}
+    assert set(errors) >= NEEDED - {"trainer, drawing"}
+    assert max(errors.values()) < 1e-5
+
+
+def test_another_update_is_refused() -> None:
+    code = """
+import benchmarks.__main__ as command, benchmarks.contenders as contenders
+def slightly_wrong(problem):
+    right = contenders.autograd(problem)
+    return lambda W, A, *batches: right(W, 1.01 * A, *batches)
+contenders.CONTENDERS["trainer"] = slightly_wrong
+command.measure("tiny")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "tiny: trainer computes another update" in done.stderr
+
+
+@pytest.mark.parametrize("size", ["S", "M", "L"])
+def test_committed_results_are_whole(size: str) -> None:
+    found = json.loads((ROOT / "book" / "data" / "benchmarks.json").read_text())
+    assert found["machine"]["processor"]
+    of_size = found["sizes"][size]
+    shape = of_size["size"]
+    n, m, d, T = (shape[k] for k in "nmdT")
+    assert of_size["GFLOP"] == pytest.approx((6 * n * m * d + 8 * n * m * T) / 1e9)
+    assert NEEDED - {"scikit-learn"} <= set(of_size["contenders"])
