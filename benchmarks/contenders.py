@@ -154,8 +154,8 @@ def task_loop(problem: Problem) -> Round:
 
 def jax(problem: Problem) -> Round:
     """JAX: the same losses, jax.grad under jax.jit, arrays already in JAX's hands."""
-    import jax as J
-    import jax.numpy as jnp
+    import jax as J  # pyright: ignore[reportMissingImports]  # an extra
+    import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
 
     def hinge(G, Y):
         return jnp.maximum(1 - Y * G, 0)
