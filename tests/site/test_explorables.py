@@ -457,6 +457,7 @@ def test_a_figure_in_a_book(open_page: Callable[..., Opened], little_book: Path)
     assert violations(opened) == []
     page.emulate_media(color_scheme="dark")
     page.wait_for_selector("html[data-theme=dark]")
+    page.wait_for_timeout(500)  # the theme's colours fade over
     assert violations(opened) == []
     ground = page.evaluate("getComputedStyle(document.querySelector('#fig-neurons .text_html')).backgroundColor")
     assert ground == "rgba(0, 0, 0, 0)"
