@@ -65,5 +65,6 @@ def subset_icons(app: Sphinx, exception: Exception | None) -> None:
     static = site / "_static"
     css = "".join(path.read_text("utf8") for path in sorted((static / "styles").glob("*.css")))
     markup = "".join(path.read_text("utf8") for path in [*site.glob("*.html"), *(static / "scripts").glob("*.js")])
+    shown = icons(css, markup)
     for font in (static / "vendor" / "fontawesome" / "webfonts").glob("*.woff2"):
-        subset_font(font, font, icons(css, markup))
+        subset_font(font, font, shown)
