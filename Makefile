@@ -8,6 +8,8 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 SITE := _build/html
+# What the site is made from; folders too, so that a file that goes is seen.
+SOURCES := _config.yml $(shell find book/ mtfl -name __pycache__ -prune -o -name .ipynb_checkpoints -prune -o -print)
 
 # The stamps of an environment are named by a hash of what it was installed from.
 PINS := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
@@ -25,9 +27,7 @@ export PATH := $(BIN):$(PATH)
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-book: $(BOOK_STAMP) ## run the notebooks and build the site; the first time, make the environment
-	python book/execute.py
-	jupyter-book build book --config _config.yml --path-output . --all -W -n --keep-going -q
+book: $(SITE)/.complete ## run the notebooks and build the site; the first time, make the environment
 	@echo "The book is built: open $(SITE)/index.html, or run 'make serve'."
 
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
@@ -63,6 +63,13 @@ $(BOOK_STAMP):
 $(TEST_STAMP):
 	$(call install,test)
 	touch $@ $(BOOK_STAMP)
+
+# A page depends on more files than Sphinx knows of, so all of them are built when anything has changed.
+$(SITE)/.complete: $(BOOK_STAMP) $(SOURCES)
+	rm -f $@
+	python book/execute.py
+	jupyter-book build book --config _config.yml --path-output . --all -W -n --keep-going -q
+	touch $@
 
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

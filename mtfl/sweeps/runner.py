@@ -216,13 +216,15 @@ def _finished(client: Client, sweep: Sweep, todo: list[tuple[dict[str, Value], i
     points, seeds = zip(*todo, strict=True)
     futures = client.map(perform, points, seeds, sweep=sweep, pure=False)
     cells = dict(zip(futures, todo, strict=True))
-    for future in as_completed(futures):
+    for future, result in as_completed(futures, with_results=True, raise_errors=False):
         point, seed = cells.pop(future)
         if future.status == "cancelled":
             remedy = "Finished runs are kept: start the sweep again."
             raise ConnectionError(f"sweep: the scheduler must be there to the end; got none any more. {remedy}")
-        error = future.exception()
-        yield future.result() if error is None else Run(point, seed, {}, 0.0, version("mtfl"), _sentence(error))
+        if future.status == "error":
+            _, error, _ = result
+            result = Run(point, seed, {}, 0.0, version("mtfl"), _sentence(error))
+        yield result
 
 
 def perform(point: dict[str, Value], seed: int, *, sweep: Sweep) -> Run:

@@ -1,4 +1,4 @@
-"""Every page stays at home, makes no error, and sets its mathematics; links, anchors and alt texts are sound."""
+"""Every page stays at home, makes no error, sets its mathematics and passes axe; links and alt texts are sound."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import check_links
 import pytest
+from axe import violations, violations_in_all_views
 from opened import Opened
 
 RAW_TEX = re.compile(r"\\begin\{|\\\(|\\\[|\$\$")
@@ -61,8 +62,8 @@ def test_page_is_quiet_as_a_file(open_page: Callable[..., Opened], site: Path, n
     quiet(open_page(site.resolve().as_uri() + "/", name))
 
 
-def test_page_is_quiet_light_and_alive(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    opened = open_page(served, name)
+def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opened], served: str, name: str) -> None:
+    opened = open_page(served, name, color_scheme="light")
     page = opened.page
     quiet(opened)
     assert opened.weight() <= 600_000  # bytes, compressed, with nothing in the browser's cache
@@ -70,6 +71,39 @@ def test_page_is_quiet_light_and_alive(open_page: Callable[..., Opened], served:
     for link in page.locator("a.mtfl-set:visible").all():  # it names a figure of the page, and what that figure knows
         link.click()
     assert opened.errors == []
+    assert violations_in_all_views(opened) == []
+
+
+@pytest.mark.parametrize(
+    ("planted", "rule"),
+    [
+        ('<img src="">', "image-alt"),
+        ('<p style="color: #ccc; background: white">pale</p>', "color-contrast"),
+        ('<p style="color: #777; background: #777">pale</p>', "invisible text"),
+    ],
+)
+def test_axe_sees_a_fault(open_page: Callable[..., Opened], served: str, planted: str, rule: str) -> None:
+    opened = open_page(served, "intro.html")
+    opened.page.evaluate("html => document.querySelector('article').insertAdjacentHTML('beforeend', html)", planted)
+    assert any(fault.startswith(rule) for fault in violations(opened))
+
+
+def test_links_in_the_text_set_a_figure(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "intro.html", reduced_motion="reduce").page
+    words = page.locator("#fig-neurons .mtfl-words")
+    for query, told in (("tasks=1&", "on one "), ("tasks=5&", "on 5 ")):
+        page.locator(f"a.mtfl-set[href^='#fig-neurons?{query}']").first.click()
+        assert told in (words.text_content() or "")
+    ground = page.locator("#fig-neurons .text_html").evaluate("node => getComputedStyle(node).backgroundColor")
+    assert ground == "rgba(0, 0, 0, 0)"  # the page's own, light or dark
+
+
+def test_a_control_that_needs_python_says_so(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "01_setup.html").page
+    note = page.locator(".mtfl-needs-kernel")
+    assert note.count() == 1
+    assert "needs Python" in note.inner_text()
+    assert page.locator(".cell_output", has=note).locator("svg[role=img]").count() == 1
 
 
 def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], address: str) -> None:

@@ -1,13 +1,11 @@
-"""Every page passes axe-core in light and dark and on a phone, and no page is wider than a phone."""
+"""What axe-core finds on a page, in light and dark and on a phone."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from opened import Opened
 
 VIEWS: dict[str, dict[str, Any]] = {
@@ -35,9 +33,10 @@ def axe_script() -> str:
 # A plot is one picture with a name, a formula one object with MathML. The thousands of strokes and glyphs inside them
 # are not for these rules to judge, and would take them minutes.
 FLATTEN = "document.querySelectorAll('.mtfl-plot svg, mjx-container').forEach(picture => picture.replaceChildren())"
-# Contrast takes half a second for a hundred words, and is the same for all words of one look: class, colour, size,
-# weight and the colours behind them. Two words of each look are judged; the other words of code count as plain text.
-CONTRAST = """options => {
+# Colours take half a second for a hundred words, and are the same for all words of one look: class, colour, size,
+# weight, underline, and the colours around and behind them. Two words of each look are judged; the other words of code
+# count as plain text.
+COLOURS_OF_LOOKS = """options => {
     const looks = new Map();
     const backgrounds = node => {
         const found = [];
@@ -52,13 +51,16 @@ CONTRAST = """options => {
         if (![...node.childNodes].some(child => child.nodeType === 3 && child.data.trim())) continue;
         if (!node.checkVisibility()) continue;
         const style = getComputedStyle(node);
-        const look = [node.className, style.color, style.fontSize, style.fontWeight, ...backgrounds(node)].join();
+        const look = [
+            node.className, style.color, style.fontSize, style.fontWeight, style.textDecorationLine,
+            getComputedStyle(node.parentElement).color, ...backgrounds(node),
+        ].join();
         looks.set(look, [...(looks.get(look) ?? []), node].slice(0, 2));
     }
     const judged = new Set([...looks.values()].flat());
     for (const word of document.querySelectorAll(".highlight span, .sig span, .sig em"))
         if (!judged.has(word)) word.replaceWith(...word.childNodes);
-    return axe.run({ include: [...judged] }, { ...options, runOnly: ["color-contrast"] });
+    return axe.run({ include: [...judged] }, options);
 }"""
 
 
@@ -67,11 +69,11 @@ def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> l
     page = opened.page
     page.add_script_tag(path=axe_script())
     page.evaluate(FLATTEN)
-    options = {"resultTypes": ["violations", "incomplete"]}
-    kinds = [options | {"runOnly": ["link-in-text-block"]}] if colours else []
-    kinds += [options | {"rules": {name: {"enabled": False} for name in COLOURS}}] if other else []
-    reports = [page.evaluate(CONTRAST, options)] if colours else []
-    reports += [page.evaluate("options => axe.run(options)", kind) for kind in kinds]
+    options: dict[str, Any] = {"resultTypes": ["violations", "incomplete"]}
+    reports = [page.evaluate(COLOURS_OF_LOOKS, options | {"runOnly": COLOURS})] if colours else []
+    if other:
+        rules = {name: {"enabled": False} for name in COLOURS}
+        reports.append(page.evaluate("options => axe.run(options)", options | {"rules": rules}))
     found = [
         f"{rule['id']}: {node['target'][0]} {node['html'][:100]}"
         for report in reports
@@ -91,29 +93,24 @@ def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> l
     return found
 
 
-def test_axe_finds_nothing(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    opened = open_page(served, name, color_scheme="light")
-    assert violations(opened) == []
-    opened.page.emulate_media(color_scheme="dark")
-    opened.page.wait_for_selector("html[data-theme=dark]")
-    opened.page.wait_for_timeout(500)  # the theme's colours fade over
-    assert violations(opened, other=False) == []  # dark changes nothing else
-    opened.page.emulate_media(color_scheme="light")
-    opened.page.set_viewport_size(VIEWS["phone"]["viewport"])
-    opened.page.wait_for_timeout(1000)  # the theme lets the keyboard reach what now scrolls
-    assert not opened.page.evaluate("document.documentElement.scrollWidth > innerWidth"), "wider than 360 px"
-    assert violations(opened, colours=False) == []  # a narrow page has the same colours
+def violations_in_all_views(opened: Opened) -> list[str]:
+    """The same for a page in light, dark and on a phone, and whether it is wider than the phone.
 
-
-@pytest.mark.parametrize(
-    ("planted", "rule"),
-    [
-        ('<img src="">', "image-alt"),
-        ('<p style="color: #ccc; background: white">pale</p>', "color-contrast"),
-        ('<p style="color: #777; background: #777">pale</p>', "invisible text"),
-    ],
-)
-def test_axe_sees_a_fault(open_page: Callable[..., Opened], served: str, planted: str, rule: str) -> None:
-    opened = open_page(served, "intro.html")
-    opened.page.evaluate("html => document.querySelector('article').insertAdjacentHTML('beforeend', html)", planted)
-    assert any(fault.startswith(rule) for fault in violations(opened))
+    Dark changes nothing but colours; a narrow page has the same colours as a wide one.
+    """
+    page = opened.page
+    page.emulate_media(color_scheme="light")
+    page.wait_for_selector("html[data-theme=light]")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(500)  # colours fade over, those of the theme and of a link under the mouse
+    found = violations(opened)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_selector("html[data-theme=dark]")
+    page.wait_for_timeout(500)
+    found += violations(opened, other=False)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(VIEWS["phone"]["viewport"])
+    page.wait_for_timeout(1000)  # the theme lets the keyboard reach what now scrolls
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append("wider than 360 px")
+    return found + violations(opened, colours=False)
