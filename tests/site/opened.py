@@ -21,7 +21,7 @@ SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "
 # index.html only leads to the first page.
 PAGES = [name for path in pages_of(SITE) if (name := path.relative_to(SITE).as_posix()) != "index.html"]
 # The first is Chromium without its windows: opening a page there costs a quarter of the work.
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKED = (".woff", ".woff2", ".png")
 QUIET = (
     "--no-sandbox",
