@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 SITE := _build/html
 # What the site is made from; folders too, so that a file that goes is seen.
-SOURCES := _config.yml $(shell find book/ mtfl -name __pycache__ -prune -o -name .ipynb_checkpoints -prune -o -print)
+SOURCES := _config.yml pyproject.toml constraints.txt $(shell find book/ mtfl -name __pycache__ -prune -o -name .ipynb_checkpoints -prune -o -print)
 
 # The stamps of an environment are named by a hash of what it was installed from.
 PINS := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
@@ -65,7 +65,7 @@ $(TEST_STAMP):
 	touch $@ $(BOOK_STAMP)
 
 # A page depends on more files than Sphinx knows of, so all of them are built when anything has changed.
-$(SITE)/.complete: $(BOOK_STAMP) $(SOURCES)
+$(SITE)/.complete: $(SOURCES) | $(BOOK_STAMP)
 	rm -f $@
 	python book/execute.py
 	jupyter-book build book --config _config.yml --path-output . --all -W -n --keep-going -q

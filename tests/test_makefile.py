@@ -46,6 +46,9 @@ def calls(project: Path, status: int = 0) -> list[str]:
 def test_the_book_is_built_once(project: Path) -> None:
     assert calls(project) == ["python", "jupyter-book"]
     assert calls(project) == []
+    for stamp in (project / ".venv").glob(".book-*"):  # as the tests' larger environment does
+        stamp.touch()
+    assert calls(project) == []
 
 
 @pytest.mark.parametrize("change", ["_config.yml", "book/page.ipynb", "mtfl/a.py", "mtfl/new.py"])

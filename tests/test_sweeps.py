@@ -359,10 +359,10 @@ def test_what_dask_raises_becomes_the_error(tmp_path: Path, threads: str, monkey
 def test_a_lost_scheduler_is_named(tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     as_completed = runner.as_completed
 
-    def cancelled(futures: list[Future]) -> Iterator[Future]:
+    def cancelled(futures: list[Future], **options: bool) -> Iterator[tuple[Future, object]]:
         for future in futures:
             future.cancel()
-        yield from as_completed(futures)
+        yield from as_completed(futures, **options)
 
     monkeypatch.setattr(runner, "as_completed", cancelled)
     with refuses(ConnectionError, "sweep: the scheduler must be there to the end; got none any more"):
