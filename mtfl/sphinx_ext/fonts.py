@@ -33,6 +33,7 @@ def subset_font(source: Path, target: Path, characters: Iterable[str]) -> None:
 
     logging.getLogger("fontTools").setLevel(logging.WARNING)
     options = subset.Options(flavor=source.suffix[1:], notdef_outline=True, hinting=False)
+    options.drop_tables = [*options.drop_tables, "FFTM"]  # FontForge's dates
     with subset.load_font(str(source), options) as font:
         has = set(font.getBestCmap() or ())
         cut = subset.Subsetter(options)
