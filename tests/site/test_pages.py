@@ -80,6 +80,7 @@ def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opene
         ('<img src="">', "image-alt"),
         ('<p style="color: #ccc; background: white">pale</p>', "color-contrast"),
         ('<p style="color: #777; background: #777">pale</p>', "invisible text"),
+        ('<p>See <a href="#x" style="color: #666; text-decoration: none">this</a> now.</p>', "link-in-text-block"),
     ],
 )
 def test_axe_sees_a_fault(open_page: Callable[..., Opened], served: str, planted: str, rule: str) -> None:
