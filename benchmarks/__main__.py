@@ -25,7 +25,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -81,6 +81,12 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
     W, A = problem.network.W, problem.network.A
     expected = contenders.autograd(problem)(*problem.state)
     runs, errors = {}, {}
+
+    def compare(contender: str, found: Sequence[torch.Tensor], goal: Sequence[torch.Tensor]) -> None:
+        errors[contender] = max(distance(found[0], goal[0], W), distance(found[1], goal[1], A))
+        if not errors[contender] < 1e-3:
+            raise SystemExit(f"{name}: {contender} computes another update, off by {errors[contender]:.1e}")
+
     for contender, make in CONTENDERS.items():
         if contender in left_out or contender in LEFT_OUT.get(name, ()):
             continue
@@ -90,10 +96,7 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
         one = make(problem)
         if contender not in ("trainer, drawing", "loop over tasks"):  # other inputs; checked below, for it is slow
             goal = contenders.joint_logistic(problem) if contender == "scikit-learn" else expected
-            found = one(*problem.state)
-            errors[contender] = max(distance(found[0], goal[0], W), distance(found[1], goal[1], A))
-            if not errors[contender] < 1e-3:
-                raise SystemExit(f"{name}: {contender} computes another update, off by {errors[contender]:.1e}")
+            compare(contender, one(*problem.state), goal)
         runs[contender] = one if contender not in TRAINERS else make(problem, ROUNDS[name])
     limit = contenders.products(problem)
     times: dict[str, list[tuple[float, float]]] = {}
@@ -108,9 +111,7 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
                     continue
                 found = []
                 times[contender] = [clocks(lambda one=one, found=found: found.extend(one(*problem.state)))]
-                errors[contender] = max(distance(found[0], expected[0], W), distance(found[1], expected[1], A))
-                if not errors[contender] < 1e-3:
-                    raise SystemExit(f"{name}: {contender} computes another update, off by {errors[contender]:.1e}")
+                compare(contender, found, expected)
             else:
                 rounds = ROUNDS[name] if contender in TRAINERS else 1
                 times.setdefault(contender, []).append(clocks(lambda one=one: one(*problem.state), rounds))

@@ -214,3 +214,4 @@ def test_claim_holds_and_its_mutants_fail(claim: Claim) -> None:
         passing = [(seed, e.measured) for seed, e in zip(SEEDS, runs, strict=True) if not e.fails]
         assert passing == [], f"mutant {name} is not caught"
     assert verdict.passes
+    assert claim.check(0) == verdict.evidence[0]
