@@ -73,11 +73,7 @@ def quote(value: Any, spec: str, name: str | None = None, *, within: float | Non
     """
     where, number = "quote", float(value)
     _checks.require(math.isfinite(number), where, "value", "finite", number, "Look for what made it so.")
-    unit = _unit(number, spec)
-    shown = math.ceil(number / unit) * unit if up else number
-    text = format(0.0 if abs(shown) < unit / 2 else shown, spec)
-    nearest = round(number / unit) * unit
-    room = min(shown - number, number - shown + unit) if up else unit / 2 - abs(number - nearest)
+    text, unit, room = _rounded(number, spec, up)
     _show(Quoted(text.strip(), number, UNIT * unit if within is None else within, room))
     if name is not None:
         glue(name, text.strip())
@@ -165,6 +161,15 @@ def _unit(number: float, spec: str) -> float:
         return 10.0 ** -(int(precision) + (2 if kind == "%" else 0))
     digits = int(precision) if kind == "e" else max(int(precision), 1) - 1
     return 10.0 ** (int(f"{number:.{digits}e}".partition("e")[2]) - digits)
+
+
+def _rounded(number: float, spec: str, up: bool) -> tuple[str, float, float]:
+    """A number's text, the unit of its last digit, and how far the number is from one with another text."""
+    unit = _unit(number, spec)
+    shown = math.ceil(number / unit) * unit if up else number
+    text = format(0.0 if abs(shown) < unit / 2 else shown, spec)
+    room = min(shown - number, number - shown + unit) if up else unit / 2 - abs(number - round(number / unit) * unit)
+    return text, unit, room
 
 
 def _compare(relation: str, number: float, limit: float, within: float | None) -> bool:

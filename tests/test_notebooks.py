@@ -102,7 +102,7 @@ def built(path: Path) -> Any:
     """A notebook as `make book` ran it: .nb and .data."""
     if not (CACHE / "global.db").exists():
         pytest.fail("no notebook has been run: run 'make book' first")
-    cache = get_cache(CACHE)
+    cache: Any = get_cache(CACHE)
     return cache.get_cache_bundle(cache.match_cache_notebook(nbformat.read(path, as_version=4)).pk)
 
 

@@ -96,7 +96,7 @@ def main() -> int:
                     quoted[part_of(case), case.get("name", ""), number][name] = parsed(line)
             for part, (good, bad) in counts.items():
                 table[part][name] = f"{bad} of {good + bad} fail" if bad else f"{good}"
-    print("|  |", " | ".join(options.chosen), "|\n|---" * 1 + "|---" * len(options.chosen) + "|")
+    print("|  |", " | ".join(options.chosen), "|\n" + "|---" * (1 + len(options.chosen)) + "|")
     for part, row in sorted(table.items()):
         print(f"| {part} |", " | ".join(row.get(name, "") for name in options.chosen), "|")
     print("\nWhat moved by more than a hundredth of its tolerance:")
