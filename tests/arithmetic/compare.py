@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -36,6 +40,26 @@ ARITHMETICS = {
     "shorter": {},  # see shorter_products.py
 }
 NBVAL = ("--dist", "loadfile", "--no-loadscope-reorder", "--nbval-lax", "--nbval-current-env")
+
+
+@dataclass
+class Outcome:
+    """Tests that passed and that failed."""
+
+    passed: int = 0
+    failed: int = 0
+
+    def __str__(self) -> str:
+        """An entry of the table."""
+        return f"**{self.failed} fail**, {self.passed} pass" if self.failed else f"{self.passed} pass"
+
+
+class Place(NamedTuple):
+    """Where a number is quoted: the notebook, the cell, and which of the cell's numbers it is."""
+
+    notebook: str
+    cell: str
+    number: int
 
 
 def names() -> list[str]:
@@ -63,14 +87,34 @@ def run(name: str, paths: list[str], folder: Path) -> ElementTree.Element:
     return ElementTree.parse(report).getroot()
 
 
-def part_of(case: ElementTree.Element) -> str:
-    """The notebook or the test module of a test."""
-    words = case.get("classname", "").split(".")
-    return next((word for word in words if word.startswith("test_")), "") or case.get("classname", "").split("::")[0]
+def read(report: ElementTree.Element) -> tuple[dict[str, Outcome], dict[Place, Quoted]]:
+    """How many tests of each notebook and module passed and failed, and the numbers that cells quoted."""
+    outcomes: defaultdict[str, Outcome] = defaultdict(Outcome)
+    quoted = {}
+    for case in report.iter("testcase"):
+        modules = re.findall(r"\btest_\w+", case.get("classname", ""))
+        part = modules[0] if modules else case.get("classname", "").split("::")[0]
+        failed = case.find("failure") is not None or case.find("error") is not None
+        outcomes[part].failed += failed
+        outcomes[part].passed += not failed
+        values = [tag.get("value", "") for tag in case.iter("property") if tag.get("name") == "quoted"]
+        for number, line in enumerate(values):
+            quoted[Place(part, case.get("name", ""), number)] = parsed(line)
+    return outcomes, quoted
+
+
+def spread(found: Sequence[Quoted]) -> float:
+    """By how much a number moves from one arithmetic to another."""
+    return max(q.value for q in found) - min(q.value for q in found)
+
+
+def too_near(found: Sequence[Quoted]) -> bool:
+    """Whether a number moves by more than its tolerance or its room."""
+    return not (spread(found) <= found[0].within < found[0].room and spread(found) < min(q.room for q in found))
 
 
 def main() -> int:
-    """The command; 1 if anything failed or stands nearer to its border than it moved."""
+    """The command; 1 if anything failed or stands too near to a border."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", help="notebooks and tests; all, if none is named")
     parser.add_argument("--in", nargs="+", dest="chosen", default=names(), choices=ARITHMETICS, help="arithmetics")
@@ -80,41 +124,28 @@ def main() -> int:
         print(*(f"{key}={value}" for key, value in ARITHMETICS[options.environment].items()))
         return 0
     chosen = options.paths or ["book", "tests"]
-    groups = [[path for path in chosen if path.startswith(kind)] for kind in ("book", "tests")]
-    table: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    quoted: defaultdict[tuple[str, str, int], dict[str, Quoted]] = defaultdict(dict)
+    table: defaultdict[str, dict[str, Outcome]] = defaultdict(dict)
+    places: defaultdict[Place, list[Quoted]] = defaultdict(list)
     for name in options.chosen:
-        for paths in filter(None, groups):
-            with tempfile.TemporaryDirectory() as folder:
-                report = run(name, paths, Path(folder))
-            counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-            for case in report.iter("testcase"):
-                bad = case.find("failure") is not None or case.find("error") is not None
-                counts[part_of(case)][bad] += 1
-                values = [tag.get("value", "") for tag in case.iter("property") if tag.get("name") == "quoted"]
-                for number, line in enumerate(values):
-                    quoted[part_of(case), case.get("name", ""), number][name] = parsed(line)
-            for part, (good, bad) in counts.items():
-                table[part][name] = f"{bad} of {good + bad} fail" if bad else f"{good}"
-    print("|  |", " | ".join(options.chosen), "|\n" + "|---" * (1 + len(options.chosen)) + "|")
+        for kind in ("book", "tests"):
+            if paths := [path for path in chosen if path.startswith(kind)]:
+                with tempfile.TemporaryDirectory() as folder:
+                    outcomes, quoted = read(run(name, paths, Path(folder)))
+                for part, outcome in outcomes.items():
+                    table[part][name] = outcome
+                for place, number in quoted.items():
+                    places[place].append(number)
+    print("| |", " | ".join(options.chosen), "|\n" + "|---" * (1 + len(options.chosen)) + "|")
     for part, row in sorted(table.items()):
-        print(f"| {part} |", " | ".join(row.get(name, "") for name in options.chosen), "|")
-    print("\nWhat moved by more than a hundredth of its tolerance:")
-    near = 0
-    for (part, cell, number), found in quoted.items():
-        values, first = [q.value for q in found.values()], next(iter(found.values()))
-        spread = max(values) - min(values)
-        inside = spread < first.within and min(q.room for q in found.values()) > spread
-        near += not inside
-        if spread > first.within / 100 or not inside:
-            verdict = "" if inside else "  TOO NEAR"
-            print(
-                f"{part} {cell} {number}: {first.text} moves by {spread:.2g}; "
-                f"tolerance {first.within:.2g}, room {first.room:.2g}{verdict}"
-            )
-    failed = any("fail" in entry for row in table.values() for entry in row.values())
-    print(f"\n{len(quoted)} numbers and statements, {near} of them too near to their borders")
-    return int(failed or near > 0)
+        print(f"| {part} |", " | ".join(str(row.get(name, "")) for name in options.chosen), "|")
+    print("\nWhat moves by more than a hundredth of its tolerance:")
+    for place, found in places.items():
+        if spread(found) > found[0].within / 100 or too_near(found):
+            told = f"moves by {spread(found):.2g}; tolerance {found[0].within:.2g}, room {found[0].room:.2g}"
+            print(*place, f"{found[0].text}: {told}{'  TOO NEAR' * too_near(found)}")
+    near = sum(map(too_near, places.values()))
+    print(f"\n{len(places)} numbers and statements, {near} of them too near to a border")
+    return int(near > 0 or any(outcome.failed for row in table.values() for outcome in row.values()))
 
 
 if __name__ == "__main__":
