@@ -54,6 +54,14 @@ class Quoted:
         """Whether this is a comparison, and no number."""
         return self.text[0] in "<>="
 
+    @property
+    def holds(self) -> bool:
+        """Whether a statement is true."""
+        if self.text == "=":
+            return bool(self.value)
+        limit = float(self.text[1:])
+        return self.value < limit if self.text[0] == "<" else self.value > limit
+
 
 def quote(value: Any, spec: str, name: str | None = None, *, within: float | None = None, up: bool = False) -> str:
     """Format a number, and record it.
@@ -136,7 +144,8 @@ def moved(stored: Sequence[Quoted], found: Sequence[Quoted]) -> list[str]:
         return [f"{len(stored)} numbers and statements are stored, {len(found)} were found"]
     told = []
     for old, new in zip(stored, found, strict=True):
-        if old.text != new.text or not (old.is_statement or abs(new.value - old.value) <= old.within):
+        same = old.holds == new.holds if old.is_statement else abs(new.value - old.value) <= old.within
+        if old.text != new.text or not same:
             told.append(f"{old.text}: stored {old.value:.10g}, found {new.value:.10g}, tolerance {old.within:.2g}")
     return told + crowded(new for new in found if new.is_statement)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -12,6 +13,7 @@ import torch
 from arithmetic.compare import ARITHMETICS, Place, read, spread, too_near
 
 from mtfl.quoting import Quoted
+from mtfl.sweeps import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
 REPORT = """<testsuites><testsuite>
@@ -71,3 +73,21 @@ def test_torch_runs_in_each(name: str) -> None:
     done = subprocess.run(command, env=ARITHMETICS[name], check=True, capture_output=True, text=True)
     expected = {"plain": "DEFAULT", "avx2": "AVX2"}.get(name, torch.backends.cpu.get_cpu_capability())
     assert done.stdout.strip() in {expected, "DEFAULT"}
+
+
+def test_accuracies_of_fitted_heads_move_by_a_few_test_inputs() -> None:
+    """The case that was seen first: two kernels of OpenBLAS lead scikit-learn's head to two optima."""
+    code = """
+from mtfl.sweeps import EXPERIMENTS, TransferRunSettings
+settings = TransferRunSettings(d=8, neurons=128, batch_size=128, examples=512, test_examples=2000)
+print(*EXPERIMENTS["transfer"].run(settings, 0))
+"""
+    found = []
+    for kernel in ("Prescott", "Haswell"):
+        environment = os.environ | {"OPENBLAS_CORETYPE": kernel}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        found.append([float(word) for word in done.stdout.split()])
+    assert len(found[0]) == len(EXPERIMENTS["transfer"].results)
+    assert found[0] == pytest.approx(found[1], rel=0, abs=0.012)  # the tolerance in chapter 5

@@ -173,11 +173,21 @@ STATEMENT = Quoted("<0.1", 0.05, 0.01, 0.05)
             ["<0.1: the value 0.095 is 0.005 from its border, and may move by 0.01"],
         ),
         ([NUMBER, Quoted("<0.2", 0.05, 0.01, 0.15)], ["<0.1: stored 0.05, found 0.05, tolerance 0.01"]),
+        ([NUMBER, Quoted("<0.1", 0.5, 0.01, 0.4)], ["<0.1: stored 0.05, found 0.5, tolerance 0.01"]),
         ([NUMBER], ["2 numbers and statements are stored, 1 were found"]),
     ],
 )
 def test_what_has_moved_is_named(found: list[Quoted], expected: list[str]) -> None:
     assert moved([NUMBER, STATEMENT], found) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [(("=", 1.0), ("=", 0.0), False), (("=", 1.0), ("=", 1.0), True), ((">0.3", 0.5), (">0.3", 0.1), False)],
+)
+def test_a_statement_that_turns_is_seen(before: tuple[str, float], after: tuple[str, float], same: bool) -> None:
+    stored, found = (Quoted(*words, 0.0, 0.2) for words in (before, after))
+    assert (moved([stored], [found]) == []) == same
 
 
 def test_half_a_printed_unit_is_noticed() -> None:
