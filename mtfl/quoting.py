@@ -69,7 +69,7 @@ def quote(value: Any, spec: str, name: str | None = None, *, within: float | Non
     Args:
         value: the number, or an array or tensor of one entry.
         spec: as in ``format(value, spec)``, with a precision, of kind e, f, g or %. A zero is printed without sign.
-        name: what the text of the page calls it: ``{glue:text}`name` `` shows the same digits.
+        name: what the text of the page calls it, which shows the same digits by the role ``glue:text``.
         within: how far the value may move on another machine; a hundredth of the last printed digit if not given.
         up: whether to round up, for an upper bound.
 
@@ -125,7 +125,7 @@ def count_above(values: Any, threshold: float, *, within: float | None = None) -
 
 
 def glue(name: str, text: str) -> None:
-    """Hand words, or several quoted numbers together, to the text of the page, as ``{glue:text}`name` ``."""
+    """Hand words, or several quoted numbers together, to the text of the page, for the role ``glue:text``."""
     _show((name, text))
 
 

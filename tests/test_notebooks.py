@@ -99,7 +99,7 @@ def faults(notebook: NotebookNode, name: str) -> list[str]:
 
 
 def built(path: Path) -> Any:
-    """A notebook as `make book` ran it: .nb and .data."""
+    """A notebook as `make book` ran it: .nb, and .record.data."""
     if not (CACHE / "global.db").exists():
         pytest.fail("no notebook has been run: run 'make book' first")
     cache: Any = get_cache(CACHE)
@@ -180,7 +180,7 @@ def test_the_build_came_out_as_stored(path: Path) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_keeps_to_its_budget(path: Path) -> None:
-    assert built(path).data["execution_seconds"] <= BUDGET
+    assert built(path).record.data["execution_seconds"] <= BUDGET
 
 
 def test_a_clean_notebook_has_no_fault() -> None:
