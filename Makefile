@@ -31,7 +31,7 @@ book: $(SITE)/.complete ## run the notebooks and build the site; the first time,
 	@echo "The book is built: open $(SITE)/index.html, or run 'make serve'."
 
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
-	TQDM_DISABLE=1 pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	TQDM_DISABLE=1 pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-kernel-startup-timeout 1800
 	pytest tests -n 2 --dist worksteal --cov
 
 lint: $(TEST_STAMP) ## check only style, types and spelling

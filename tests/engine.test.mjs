@@ -178,7 +178,7 @@ test("moments refuse what they cannot compute", () => {
 
 // How often blocks of the engine (functions, branches, bodies of loops) run, as V8 counts them.
 
-const MOST_OPERATIONS = 1_600_000; // for 200 neurons; counted under Node 24: COUNTED
+const MOST_OPERATIONS = 220_000; // for 200 neurons; counted under Node 24: 136,515
 
 test("a step of 200 neurons takes few operations, and no more for each of 400", async () => {
   const session = new Session();

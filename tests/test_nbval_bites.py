@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from waiting import HANG
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "book" / "reproduce.ipynb"  # the quickest
@@ -26,7 +27,15 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def nbval(notebook: NotebookNode, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run nbval as `make test` does, on a notebook in a folder of its own."""
     nbformat.write(notebook, str(folder / "copy.ipynb"))
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120", "-p", "no:cacheprovider"]
+    shutil.copy(ROOT / "book" / "conftest.py", folder)
+    options = [
+        "--nbval-lax",
+        "--nbval-current-env",
+        "--nbval-kernel-startup-timeout",
+        str(HANG),
+        "-p",
+        "no:cacheprovider",
+    ]
     command = [sys.executable, "-m", "pytest", "-q", *options, "copy.ipynb"]
     return run(command, folder)
 

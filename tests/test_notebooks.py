@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 BOOK = Path(__file__).parents[1] / "book"
 CACHE = BOOK.parent / "_build" / ".jupyter_cache"
-BUDGET = 30  # seconds of one core
+BUDGET = 400  # times the work that book/execute.py gives each kernel for comparison, some 0.1 s of one core
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTER = re.compile(r"0[1-6]_")
 
@@ -137,10 +137,12 @@ def test_each_fault_is_seen(bad: NotebookNode, word: str) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_keeps_to_its_budget(path: Path) -> None:
+    """Seconds of a processor that others use as well say little, their ratio to those of known work much."""
     if not (CACHE / "global.db").exists():
         pytest.fail("no notebook has been run: run 'make book' first")
     record: Any = get_cache(CACHE).match_cache_notebook(nbformat.read(path, as_version=4))
-    assert record.data["execution_seconds"] <= BUDGET
+    print(record.data)
+    assert 0 < record.data["references"] <= BUDGET
 
 
 def test_a_clean_notebook_has_no_fault() -> None:
