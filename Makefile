@@ -32,7 +32,8 @@ book: $(SITE)/.complete ## run the notebooks and build the site; the first time,
 
 # The book was built in the arithmetic of this machine. Here the notebooks run in another one, of the oldest instructions.
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
-	env $$(python tests/arithmetic/compare.py --environment plain) TQDM_DISABLE=1 pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	env $$(python tests/arithmetic/compare.py --environment plain) TQDM_DISABLE=1 \
+	  pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-kernel-startup-timeout 1800
 	pytest tests -n 2 --dist worksteal --cov
 
 lint: $(TEST_STAMP) ## check only style, types and spelling

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from waiting import HANG
 
 from mtfl.quoting import RECORDS, records_of
 
@@ -31,7 +32,14 @@ def nbval(notebook: NotebookNode, folder: Path) -> subprocess.CompletedProcess[s
     """Run nbval as `make test` does, on a notebook in a folder of its own."""
     nbformat.write(notebook, str(folder / "copy.ipynb"))
     shutil.copy(ROOT / "book" / "conftest.py", folder)
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120", "-p", "no:cacheprovider"]
+    options = [
+        "--nbval-lax",
+        "--nbval-current-env",
+        "--nbval-kernel-startup-timeout",
+        str(HANG),
+        "-p",
+        "no:cacheprovider",
+    ]
     command = [sys.executable, "-m", "pytest", "-q", *options, "copy.ipynb"]
     return run(command, folder)
 

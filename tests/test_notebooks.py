@@ -16,7 +16,7 @@ from mtfl.quoting import crowded, moved, records_of
 
 BOOK = Path(__file__).parents[1] / "book"
 CACHE = BOOK.parent / "_build" / ".jupyter_cache"
-BUDGET = 30  # seconds of one core
+BUDGET = 400  # times the work that book/execute.py gives each kernel for comparison, some 0.1 s of one core
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTER = re.compile(r"0[1-6]_")
 
@@ -180,7 +180,8 @@ def test_the_build_came_out_as_stored(path: Path) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_keeps_to_its_budget(path: Path) -> None:
-    assert built(path).record.data["execution_seconds"] <= BUDGET
+    """Seconds of a processor that others use as well say little, their ratio to those of known work much."""
+    assert 0 < built(path).record.data["references"] <= BUDGET
 
 
 def test_a_clean_notebook_has_no_fault() -> None:

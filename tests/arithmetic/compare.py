@@ -74,7 +74,7 @@ def run(name: str, paths: list[str], folder: Path) -> ElementTree.Element:
     report = folder / "report.xml"
     options = ["-q", "-n", "2", "-p", "no:cacheprovider", "--junitxml", str(report)]
     notebooks = paths[0].startswith("book")
-    options += [*NBVAL, "--nbval-cell-timeout", "3600"] if notebooks else ["--ignore", "tests/site"]
+    options += [*NBVAL, "--nbval-kernel-startup-timeout", "1800"] if notebooks else ["--ignore", "tests/site"]
     if name == "shorter":
         startup = folder / "profile_default" / "startup"
         startup.mkdir(parents=True)
