@@ -1,6 +1,7 @@
 """How nbval compares what a notebook quotes, numbers within their tolerances, all else to the letter; and how it waits.
 
-Its own ends for a kernel's answers are seconds. Here a wait ends with an answer, or after a time that only a hang takes.
+Its own ends for a kernel's answers are seconds. Here a wait ends with an answer, or after a time that only a hang
+takes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ RunningKernel.await_reply = await_any_reply
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Compare a cell's records as well, hand those of the run to the report (``--junitxml``), and wait for its outputs."""
+    """Compare a cell's records as well, hand those of the run to the report (``--junitxml``), and wait for outputs."""
     if not isinstance(item, IPyNbCell):
         return
     item.output_timeout = HANG
