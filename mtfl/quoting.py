@@ -96,12 +96,12 @@ def below(value: Any, limit: float, *, within: float | None = None) -> bool:
         limit: the limit.
         within: how far the number may move on another machine; a tenth of the limit if not given.
     """
-    return _compare("<", max(_numbers(value)), limit, within)
+    return _compare("<", max(_numbers(value)), float(limit), within)
 
 
 def above(value: Any, limit: float, *, within: float | None = None) -> bool:
     """Whether a number is above a limit; recorded. Of an array the smallest entry counts; else as ``below``."""
-    return _compare(">", min(_numbers(value)), limit, within)
+    return _compare(">", min(_numbers(value)), float(limit), within)
 
 
 def exactly(condition: Any) -> bool:

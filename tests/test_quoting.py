@@ -123,6 +123,7 @@ def test_statements_say_what_holds() -> None:
     x = np.array([[0.1, 0.7], [0.2, 0.3]])
     assert (below(x, 0.8), below(x, 0.6), above(x, 0.05), above(x, 0.2)) == (True, False, True, False)
     assert (below(math.nan, 1.0), above(math.nan, 1.0)) == (False, False)
+    assert str(below(torch.tensor(0.1), torch.tensor(0.2))) == "True"  # a type of its own, no tensor
     assert (exactly(True), exactly(0)) == (True, False)
     assert (count_above(x, 0.25), count_above(torch.zeros(0), 0.25)) == (2, 0)
 
