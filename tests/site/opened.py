@@ -33,16 +33,14 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-# Fonts are there, what fades or slides has arrived, and after some frames nothing is left to do.
+# Fonts are there, nothing has faded or slid for three frames, and nothing is left to do. (Chromium does not always keep
+# its promise to say when a transition has finished.)
 SETTLED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const moves = () => document.getAnimations().filter(
         move => move.playState === "running" && move.effect.getComputedTiming().endTime < Infinity);
     await document.fonts.ready;
-    do {
-        await Promise.allSettled(moves().map(move => move.finished));
-        for (let n = 0; n < 3; n++) await frame();
-    } while (moves().length);
+    for (let still = 0; still < 3; still = moves().length ? 0 : still + 1) await frame();
     await new Promise(requestIdleCallback);
 }"""
 
@@ -107,8 +105,7 @@ class Opened:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def settle(self) -> None:
-        """Wait until the page has asked for all it wants, has stopped moving and has nothing left to do."""
-        self.page.wait_for_load_state("networkidle")
+        """Wait until the page has its fonts, has stopped moving and has nothing left to do."""
         self.page.evaluate(SETTLED)
 
     def weight(self) -> int:

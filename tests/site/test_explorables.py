@@ -463,6 +463,7 @@ def test_links_set_the_figure(open_page: Callable[..., Opened], home: str, way: 
     assert "2 uniform tasks" in (words.text_content() or "")
     assert opened.errors == []
     page.get_by_role("link", name="colour=3").click()
+    opened.settle()
     assert opened.errors == ['fig-neurons: the state has no "colour"']
 
 

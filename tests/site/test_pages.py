@@ -52,19 +52,21 @@ def test_the_link_check_accepts(tmp_path: Path) -> None:
 
 def quiet(opened: Opened) -> None:
     """Check that a page asked nobody else for anything, made no error and set its formulas."""
-    opened.settle()  # for what a page might ask for late
     assert opened.away == []
     assert opened.errors == []
     assert shown_wrong(opened) == []
 
 
 def test_page_is_quiet_as_a_file(open_page: Callable[..., Opened], site: Path, name: str) -> None:
-    quiet(open_page(site.resolve().as_uri() + "/", name))
+    opened = open_page(site.resolve().as_uri() + "/", name, stopped=True)
+    opened.page.clock.run_for(10_000)  # for what a page might ask for late
+    quiet(opened)
 
 
 def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opened], served: str, name: str) -> None:
     opened = open_page(served, name, color_scheme="light")
     page = opened.page
+    opened.settle()
     quiet(opened)
     assert opened.weight() <= 600_000  # bytes, compressed, with nothing in the browser's cache
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
