@@ -105,8 +105,8 @@ class Rounds:
         return TwoLayerReLU(self.W.clone(), self.b.clone(), self.A.flatten(0, 1).clone())
 
     def is_finite(self) -> bool:
-        """Whether every weight is a number."""
-        return all(map(_checks.is_finite, (self.W, self.b, self.A)))
+        """Whether every weight that moves is a number."""
+        return all(map(_checks.is_finite, (self.W, self.A, self.b) if self.train_biases else (self.W, self.A)))
 
     def quickest_products(self) -> AbstractContextManager[None]:
         """Within it, products are made by the library that is chosen for them."""
@@ -145,7 +145,8 @@ class Rounds:
         if weight_decay:
             self.W.mul_(1 - step_size * weight_decay)
         self.W.add_(self.move_W, alpha=step_size / labels)
-        self.b.add_(self.move_b, alpha=step_size / labels)
+        if self.train_biases:
+            self.b.add_(self.move_b, alpha=step_size / labels)
         return float(loss) / labels, float(correct) / labels
 
     def _draw(self) -> Iterator[Block]:

@@ -28,7 +28,7 @@ def carries(where: str, W: Tensor, M: Tensor) -> None:
 
 
 def _largest(where: str, W: Tensor) -> float:
-    largest = float(torch.stack(torch.aminmax(W)).abs().max())
+    largest = max(map(abs, torch.stack(torch.aminmax(W)).tolist()))
     _checks.require(largest > 0, where, "W", "nonzero", "all zeros", "Zero weights carry no direction to measure.")
     return largest
 
@@ -41,10 +41,10 @@ def _inside(where: str, W: Tensor, M: Tensor) -> tuple[float, Tensor]:
 
 
 def _evenness(where: str, V: Tensor) -> float:
-    values = torch.linalg.svdvals(V)
+    values = torch.linalg.svdvals(V).tolist()
     remedy = "The neurons have no part in the subspace."
-    _checks.require(bool(values[0] > 0), where, "W M", "nonzero", "all zeros", remedy)
-    return float(values[-1] / values[0])
+    _checks.require(values[0] > 0, where, "W M", "nonzero", "all zeros", remedy)
+    return values[-1] / values[0]
 
 
 def measured(where: str, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> tuple[float, float]:
