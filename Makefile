@@ -22,7 +22,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book test lint lab serve pins clean
+.PHONY: help book test lint arithmetic lab serve pins clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -30,8 +30,10 @@ help: ## show this list
 book: $(SITE)/.complete ## run the notebooks and build the site; the first time, make the environment
 	@echo "The book is built: open $(SITE)/index.html, or run 'make serve'."
 
+# The book was built in the arithmetic of this machine. Here the notebooks run in another one, of the oldest instructions.
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
-	TQDM_DISABLE=1 pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout 600
+	env $$(python tests/arithmetic/compare.py --environment plain) TQDM_DISABLE=1 \
+	  pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-kernel-startup-timeout 1800
 	pytest tests -n 2 --dist worksteal --cov
 
 lint: $(TEST_STAMP) ## check only style, types and spelling
@@ -39,6 +41,9 @@ lint: $(TEST_STAMP) ## check only style, types and spelling
 	ruff format --check .
 	pyright
 	codespell
+
+arithmetic: $(TEST_STAMP) ## run notebooks and tests in several arithmetics, and list what moves: an hour
+	python tests/arithmetic/compare.py
 
 lab: $(BOOK_STAMP) ## open the notebooks in JupyterLab
 	jupyter lab --notebook-dir book

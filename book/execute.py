@@ -10,6 +10,7 @@ changed: the package, the pinned versions, the chapters' data, the interpreter.
 from __future__ import annotations
 
 import argparse
+import ast
 import asyncio
 import hashlib
 import os
@@ -21,7 +22,6 @@ from queue import Empty
 from typing import Any
 
 import nbformat
-import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -35,9 +35,26 @@ from traitlets import Type
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "_build" / ".jupyter_cache"
-CELL_TIMEOUT = 600  # seconds
+HANG = 1800  # seconds: the end of a wait for a kernel
 LOOK_AGAIN = 0.5  # seconds
 KEEP = "keep_output"  # tag of a cell whose outputs are stored in its file
+# A fixed amount of what notebooks do: products, passes over arrays, plain Python. A kernel does it after each cell, so
+# that a cell's seconds can be told in seconds of this, which a slower or busier processor lengthens as well.
+REFERENCE = """
+import time
+import torch
+
+begun = time.process_time()
+x = torch.linspace(-1, 1, 400 * 400, dtype=torch.float64).reshape(400, 400)
+for _ in range(2):
+    x = torch.linalg.qr(x @ x.T + torch.eye(400, dtype=torch.float64)).Q
+for _ in range(8):
+    torch.erf(torch.linspace(-1, 1, 200_000, dtype=torch.float64)).square().sum()
+total = 0
+for n in range(150_000):
+    total += n * n % 7
+ended = time.process_time()
+"""
 
 
 class Channel(AsyncZMQSocketChannel):
@@ -111,23 +128,44 @@ def store(path: Path, notebook: NotebookNode) -> None:
     nbformat.write(notebook, path)
 
 
+class Meter:
+    """Processor time of a notebook's cells, start of its kernel included, and of the reference after each of them."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.seconds, self.references, self.ended = 0.0, [], 0.0
+
+    @property
+    def result(self) -> dict[str, float]:
+        """What the cache keeps: seconds of the cells, and how many references they are worth."""
+        reference = sum(self.references) / max(1, len(self.references))
+        return {"execution_seconds": self.seconds, "references": self.seconds / reference if reference else 0.0}
+
+    async def note(self, client: NotebookClient) -> None:
+        """Take the time of the cell that has just ended, and of the reference."""
+        kernel: Any = client.kc
+        code, clock = f"_reference = {{}}; exec({REFERENCE!r}, _reference)", "_reference['begun'], _reference['ended']"
+        message = kernel.execute(code, silent=True, user_expressions={"clock": clock})
+        reply: Any = await client.async_wait_for_reply(message)
+        begun, ended = ast.literal_eval(reply["content"]["user_expressions"]["clock"]["data"]["text/plain"])
+        self.seconds += begun - self.ended
+        self.references.append(ended - begun)
+        self.ended = ended
+
+
 async def run(path: Path, cache: JupyterCacheAbstract, free: asyncio.Semaphore, store_it: bool) -> str:
     """Run one notebook unless the cache holds it; return what became of it."""
     async with free:
         notebook = nbformat.read(path, as_version=4)
         if is_cached(cache, notebook) and not store_it:
             return "unchanged"
-        seconds = 0.0  # of the processor, which other work on the machine does not lengthen
-
-        def note_time(**executed: Any) -> None:
-            nonlocal seconds
-            provisioner: Any = client.km and client.km.provisioner
-            seconds = sum(psutil.Process(provisioner.pid).cpu_times()[:2])
-
+        meter = Meter()
         client = NotebookClient(
             notebook,
-            on_cell_executed=note_time,
-            timeout=CELL_TIMEOUT,
+            on_cell_executed=lambda **executed: meter.note(client),
+            timeout=HANG,
+            startup_timeout=HANG,
+            iopub_timeout=HANG,
             record_timing=False,  # it would change the cells, and the cache would not know them again
             kernel_manager_class=Manager,
             resources={"metadata": {"path": str(path.parent)}},
@@ -137,9 +175,9 @@ async def run(path: Path, cache: JupyterCacheAbstract, free: asyncio.Semaphore, 
         except (CellExecutionError, CellControlSignal, DeadKernelError, NoSuchKernel) as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             return "failed"
-        bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+        bundle = CacheBundleIn(notebook, str(path), data=meter.result)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-        print(f"{path.name}: {seconds:.1f} s", flush=True)
+        print(f"{path.name}: {meter.seconds:.1f} s, {meter.result['references']:.0f} references", flush=True)
         if store_it:
             store(path, notebook)
         return "run"

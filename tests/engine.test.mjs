@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { Session } from "node:inspector/promises";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 
@@ -175,14 +176,27 @@ test("moments refuse what they cannot compute", () => {
   assert.throws(() => engine.patternMoments([1], [0.01], [0.5]), /^Error: patternMoments: tau must be .+; got 0\.01\. /);
 });
 
-test("200 neurons step in milliseconds", () => {
-  const neurons = engine.randomNeurons(200, 2, 20, engine.generator(1)), kernel = engine.limitKernel(2, "balanced");
-  const times = Array.from({ length: 25 }, () => {
-    const start = performance.now();
-    engine.populationStep(neurons, kernel);
-    return performance.now() - start;
-  });
-  const median = times.sort((a, b) => a - b)[12];
-  console.log(`200 neurons, r = 2: ${median.toFixed(2)} ms`);
-  assert.ok(median < 5, `median ${median} ms`);
+// How often blocks of the engine (functions, branches, bodies of loops) run, as V8 counts them.
+
+const MOST_OPERATIONS = 220_000; // for 200 neurons; counted under Node 24: 136,515
+
+test("a step of 200 neurons takes few operations, and no more for each of 400", async () => {
+  const session = new Session();
+  session.connect();
+  await session.post("Profiler.enable");
+  await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+  const url = `${pathToFileURL(process.env.MTFL_ENGINE)}?counted`, counted = await import(url); // V8 counts what it reads now
+  const operations = async (m) => {
+    const neurons = counted.randomNeurons(m, 2, 20, counted.generator(1)), kernel = counted.limitKernel(2, "balanced");
+    await session.post("Profiler.takePreciseCoverage");
+    counted.populationStep(neurons, kernel);
+    const { result } = await session.post("Profiler.takePreciseCoverage");
+    const functions = result.filter((script) => script.url === url).flatMap((script) => script.functions);
+    return functions.flatMap((part) => part.ranges).reduce((sum, block) => sum + block.count, 0);
+  };
+  const few = await operations(200), many = await operations(400);
+  session.disconnect();
+  console.log(`200 neurons, r = 2: ${few} operations, 400 neurons: ${many}`);
+  assert.ok(few > 10_000 && few < MOST_OPERATIONS, `${few} operations`);
+  assert.ok(many < 2.2 * few, `${few} operations for 200 neurons, ${many} for 400`);
 });

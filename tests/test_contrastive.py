@@ -100,7 +100,7 @@ def several_rounds_in(seed: int, loss: str, *, own: bool) -> Case:
 # Losses
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(-50, 50), st.sampled_from(LOSSES))
 def test_margin_loss_and_slope(margin: float, loss: str) -> None:
     x = torch.tensor([margin], dtype=torch.float64, requires_grad=True)
@@ -299,7 +299,7 @@ def test_anchors_by_hand() -> None:
 # Ridge heads
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.floats(1e-3, 1e3), st.booleans())
 def test_ridge_heads_and_whitened_loss_against_least_squares(seed: int, penalty: float, wide: bool) -> None:
     random = streams(seed, "H", "Y")

@@ -34,7 +34,7 @@ def test_a_zero_projection_counts_as_plus() -> None:
     assert HypercubeInputs.axes(3, 2).patterns(torch.zeros(3, dtype=torch.float64)).item() == 3
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 10_000))
 def test_patterns_are_the_signs_of_the_projections(r: int, more: int, seed: int) -> None:
     inputs = gaussian(r + more, r, seed)

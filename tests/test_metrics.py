@@ -55,7 +55,7 @@ def test_random_weights_have_energy_r_over_d() -> None:
     assert energy_ratio(normal(0, 4000, 20), subspace(0, 20, 3)) == pytest.approx(3 / 20, rel=0.03)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 4), st.integers(0, 4), st.floats(1e-3, 1e3))
 def test_measures_do_not_depend_on_coordinates_scale_or_order(
     seed: int, r: int, more: int, extra: int, scale: float
@@ -70,7 +70,7 @@ def test_measures_do_not_depend_on_coordinates_scale_or_order(
     assert 0 <= conditioning(W, M) <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 5), st.integers(0, 4))
 def test_angles_equal_scipys(seed: int, r: int, more: int, extra: int) -> None:
     W, M = normal(seed, r + extra, r + more), subspace(seed, r + more, r)
@@ -116,7 +116,7 @@ def coordinates(W: Tensor, M: Tensor) -> tuple[Tensor, Tensor]:
     return V, (W - V @ M.mT).norm(dim=-1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 4), st.integers(0, 4))
 def test_recovery_is_energy_and_conditioning_of_the_weights(seed: int, r: int, more: int, extra: int) -> None:
     W, M = normal(seed, r + extra, r + more), subspace(seed, r + more, r)

@@ -8,11 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from waiting import HANG
+
+from mtfl.quoting import RECORDS, records_of
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "book" / "reproduce.ipynb"  # the quickest
@@ -26,19 +31,38 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def nbval(notebook: NotebookNode, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run nbval as `make test` does, on a notebook in a folder of its own."""
     nbformat.write(notebook, str(folder / "copy.ipynb"))
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120", "-p", "no:cacheprovider"]
+    shutil.copy(ROOT / "book" / "conftest.py", folder)
+    options = [
+        "--nbval-lax",
+        "--nbval-current-env",
+        "--nbval-kernel-startup-timeout",
+        str(HANG),
+        "-p",
+        "no:cacheprovider",
+    ]
     command = [sys.executable, "-m", "pytest", "-q", *options, "copy.ipynb"]
     return run(command, folder)
 
 
 def one_digit_changed(notebook: NotebookNode) -> NotebookNode:
-    """A copy whose last stored output has another last digit."""
+    """A copy in which the last number that is printed has another last digit."""
     changed = copy.deepcopy(notebook)
-    output = [cell for cell in changed.cells if cell.get("outputs")][-1].outputs[-1]
-    digit = re.search(r"\d(?=\D*$)", output.text)
-    assert digit, output.text
+    outputs = [output for cell in changed.cells for output in cell.get("outputs", []) if "text" in output]
+    digit = re.search(r"\d(?=\D*$)", outputs[-1].text)
+    assert digit, outputs[-1].text
     other = str((int(digit[0]) + 1) % 10)
-    output.text = output.text[: digit.start()] + other + output.text[digit.end() :]
+    outputs[-1].text = outputs[-1].text[: digit.start()] + other + outputs[-1].text[digit.end() :]
+    return changed
+
+
+def half_a_unit_off(notebook: NotebookNode) -> NotebookNode:
+    """A copy whose first quoted number was stored with another value, half a unit of its last printed digit off."""
+    changed = copy.deepcopy(notebook)
+    outputs = [output for cell in changed.cells for output in cell.get("outputs", [])]
+    output = next(output for output in outputs if records_of([output]))
+    first, *others = records_of([output])
+    unit = 10.0 ** -len(first.text.partition(".")[2])
+    output.data[RECORDS] = "\n".join(map(str, [replace(first, value=first.value + unit / 2), *others]))
     return changed
 
 
@@ -52,8 +76,11 @@ def test_stored_outputs_are_reproduced(stored: NotebookNode, tmp_path: Path) -> 
     assert result.returncode == 0, result.stdout
 
 
-def test_one_changed_digit_is_seen(stored: NotebookNode, tmp_path: Path) -> None:
-    result = nbval(one_digit_changed(stored), tmp_path)
+@pytest.mark.parametrize("change", [one_digit_changed, half_a_unit_off])
+def test_a_changed_number_is_seen(
+    stored: NotebookNode, tmp_path: Path, change: Callable[[NotebookNode], NotebookNode]
+) -> None:
+    result = nbval(change(stored), tmp_path)
     assert result.returncode == 1
     assert "Cell outputs differ" in result.stdout
     assert "1 failed" in result.stdout

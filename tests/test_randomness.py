@@ -19,7 +19,7 @@ def draw(generator: torch.Generator, n: int = 8) -> list[float]:
     return torch.randn(n, generator=generator, dtype=torch.float64).tolist()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(-(2**70), 2**70), st.permutations(["tasks", "inputs", "weights", "heads"]), st.integers(1, 4))
 def test_a_stream_depends_on_seed_and_own_name_only(seed: int, names: list[str], kept: int) -> None:
     some = mtfl.streams(seed, *names[:kept])

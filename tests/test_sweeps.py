@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ import torch
 import xarray as xr
 from distributed import Client, LocalCluster
 from sentences import refuses
+from waiting import HANG, wait_for
 
 import mtfl
 from mtfl import transfer
@@ -82,8 +84,9 @@ def numbers(runs: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No progress bars; torch's threads as they were."""
+    """No progress bars; patience; torch's threads as they were."""
     monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(runner, "_CONNECT_SECONDS", HANG)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -95,6 +98,19 @@ def threads() -> Iterator[str]:
     cluster: Any = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **runner._PRIVATE)
     with cluster:
         yield cluster.scheduler_address
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """The runs that sweeps of this process do from now on."""
+    append, runs = Journal.append, []
+
+    def noted(self: Journal, run: Run) -> None:
+        runs.append(run)
+        append(self, run)
+
+    monkeypatch.setattr(Journal, "append", noted)
+    return runs
 
 
 # The plan
@@ -272,7 +288,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, threads: str) -> None:
     assert journal.read_bytes() == before
 
 
-def test_a_damaged_run_is_done_again_and_only_it(tmp_path: Path, threads: str) -> None:
+def test_a_damaged_run_is_done_again_and_only_it(tmp_path: Path, threads: str, done: list[Run]) -> None:
     first = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
     journal = tmp_path / "runs.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -281,11 +297,11 @@ def test_a_damaged_run_is_done_again_and_only_it(tmp_path: Path, threads: str) -
     journal.write_bytes(b"".join(lines))
     found = status(tmp_path)
     assert found.damaged == 2 and found.missing == 2
+    done.clear()
     again = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
     assert again.damaged == 0 and again.missing == 0
     assert numbers(again.runs) == numbers(first.runs)
-    redone = [a.key for a in again.runs if a not in first.runs]
-    assert sorted(redone) == sorted([first.runs[4].key, first.runs[-1].key])
+    assert sorted(run.key for run in done) == sorted([first.runs[4].key, first.runs[-1].key])
 
 
 def test_a_last_line_without_its_end_is_kept(tmp_path: Path, threads: str) -> None:
@@ -297,7 +313,7 @@ def test_a_last_line_without_its_end_is_kept(tmp_path: Path, threads: str) -> No
     assert again.runs[:6] == first.runs[:6] and not again.missing and not again.damaged
 
 
-def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path: Path, threads: str) -> None:
+def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path: Path, threads: str, done: list[Run]) -> None:
     sweep = Sweep.of(DIVERGING)
     found = run_sweep(sweep, tmp_path, cluster=threads)
     assert found.missing == 0 and len(found.failed) == 2
@@ -314,12 +330,14 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path: Path, threads:
         export(data, tmp_path / "a.csv")
     # a resume leaves failures alone unless it is told otherwise
     before = (tmp_path / "runs.jsonl").read_bytes()
+    done.clear()
     run_sweep(sweep, tmp_path, cluster=threads)
     assert (tmp_path / "runs.jsonl").read_bytes() == before
+    assert done == []
     again = run_sweep(sweep, tmp_path, cluster=threads, retry_failed=True)
     assert numbers(again.runs) == numbers(found.runs)
     assert [run for run in again.runs if not run.error] == [run for run in found.runs if not run.error]
-    assert not {run.seconds for run in again.failed} & {run.seconds for run in found.failed}
+    assert sorted(run.key for run in done) == sorted(run.key for run in found.failed)
 
 
 def test_changed_settings_are_refused(tmp_path: Path, threads: str) -> None:
@@ -461,29 +479,59 @@ def test_an_interrupt_keeps_what_is_done(
 # Real processes
 
 
+# The command line, held in the moment in which so many more runs are on disk, until it is killed or let go on.
+HELD = """
+import os, runpy, signal, sys
+from mtfl.sweeps.journal import Journal
+
+append, left = Journal.append, int(sys.argv.pop(1))
+def append_and_stop(self, run):
+    global left
+    append(self, run)
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGSTOP)
+Journal.append = append_and_stop
+runpy.run_module("mtfl.sweeps", run_name="__main__", alter_sys=True)
+"""
+
+
+@dataclass
+class Started:
+    """A process of this Python, and the file into which it writes all it has to say."""
+
+    process: psutil.Popen
+    file: IO[bytes]
+
+    def said(self) -> str:
+        return os.pread(self.file.fileno(), 10**6, 0).decode()
+
+    def ended(self) -> str | None:
+        """What it said, once it has ended."""
+        return None if self.process.poll() is None else f"it ended with {self.process.poll()}: {self.said()}"
+
+    def is_held(self) -> bool:
+        return self.process.status() == psutil.STATUS_STOPPED
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes in which a local cluster's runs are done."""
+        children = self.process.children(recursive=True)
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
 @contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of this Python, stopped with all its children at the end."""
-    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        left = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.kill()
-        process.communicate()
-        for child in left:
-            if child.is_running():
-                child.kill()
-        psutil.wait_procs(left, timeout=20)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """The first true value of the condition."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return value
+def started(*arguments: str) -> Iterator[Started]:
+    """Start a process, and stop it with all its children at the end."""
+    with tempfile.TemporaryFile() as file:
+        process = psutil.Popen([sys.executable, *arguments], cwd=ROOT, stdout=file, stderr=file)
+        try:
+            yield Started(process, file)
+        finally:
+            left = [*process.children(recursive=True), process] if process.poll() is None else []
+            for one in left:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+            psutil.wait_procs(left, timeout=HANG)
 
 
 def lines(folder: Path) -> int:
@@ -491,47 +539,46 @@ def lines(folder: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The processes in which a local cluster's runs are done."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
 def test_kills_lose_only_what_is_in_flight(tmp_path: Path) -> None:
     """Kill the main process, damage a line, resume, kill a worker: the end is that of a sweep left alone."""
     file, out = tmp_path / "slow.toml", tmp_path / "out"
     file.write_text(SLOW_TOML)
-    command = ("-m", "mtfl.sweeps", "run", str(file), "--out", str(out), "--workers", "2")
-    with started(*command) as process:
-        wait_for(lambda: lines(out) >= 4)
-        workers = workers_of(process)
+    command = ("run", str(file), "--out", str(out), "--workers", "2")
+    with started("-c", HELD, "4", *command) as sweep:
+        wait_for(sweep.is_held, sweep.ended)
+        workers = sweep.workers()
         assert len(workers) == 2
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert psutil.wait_procs(workers, timeout=20)[1] == []  # they do not outlive it
+        sweep.process.kill()
+        assert psutil.wait_procs(workers, timeout=HANG)[1] == []  # they do not outlive it
     first = status(out)
-    assert 4 <= len(first.runs) < 24 and first.damaged <= 1
+    assert lines(out) == len(first.runs) == 4 and first.damaged == 0
     journal = out / "runs.jsonl"
     broken = first.runs[2]
     text = journal.read_bytes().splitlines(keepends=True)
     text[2] = text[2].replace(b'"seconds": ', b'"seconds": 1')
     journal.write_bytes(b"".join(text) + b'0123456789abcdef {"po')
-    assert status(out).damaged == first.damaged + 2
+    kept = [run for run in first.runs if run != broken]
+    assert status(out).damaged == 2 and list(status(out).runs) == kept
 
-    with started(*command) as process:
-        begun = lines(out)
-        wait_for(lambda: lines(out) >= begun + 3)
-        victim = workers_of(process)[0]
-        os.kill(victim.pid, signal.SIGKILL)
-        output, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors.decode()
-    assert b"done 24, failed 0, missing 0, damaged lines 0" in output
+    with started("-c", HELD, "3", *command) as sweep:
+        wait_for(sweep.is_held, sweep.ended)
+        assert lines(out) == len(kept) + 3
+        sweep.workers()[0].kill()
+        sweep.process.send_signal(signal.SIGCONT)
+        assert sweep.process.wait(timeout=HANG) == 0, sweep.said()
+        assert "done 24, failed 0, missing 0, damaged lines 0" in sweep.said()
     found = status(out)
     assert lines(out) == 24  # no run stands there twice
-    kept = [run for run in first.runs if run != broken]
     assert all(run in found.runs for run in kept)  # with the time that they took: they were not done again
-    assert broken not in found.runs
     assert numbers(found.runs) == numbers(performed(SLOW))
+
+
+def address_in(file: Path) -> str | None:
+    """The address that a scheduler has written into its file, if it has written all of it."""
+    try:
+        return json.loads(file.read_text())["address"]
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
 
 
 def test_a_scheduler_started_by_hand(tmp_path: Path) -> None:
@@ -539,15 +586,16 @@ def test_a_scheduler_started_by_hand(tmp_path: Path) -> None:
     file, found = tmp_path / "sweep.toml", tmp_path / "scheduler.json"
     file.write_text(SLOW_TOML.replace("seeds = 6", "seeds = 2"))
     place = ("--host", "127.0.0.1", "--no-dashboard")
-    scheduler = ("-m", "dask", "scheduler", "--port", "0", "--scheduler-file", str(found), *place)
-    with started(*scheduler):
-        address = wait_for(lambda: found.exists() and found.read_text() and json.loads(found.read_text())["address"])
-        worker = ("-m", "dask", "worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path))
-        with started(*worker, *place):
+    with started("-m", "dask", "scheduler", "--port", "0", "--scheduler-file", str(found), *place) as scheduler:
+        address = wait_for(lambda: address_in(found), scheduler.ended)
+        assert address
+        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path), *place)
+        with started("-m", "dask", "worker", address, *options) as worker, Client(address, timeout=HANG) as client:
+            wait_for(lambda: client.scheduler_info()["workers"], worker.ended)
             out = tmp_path / "out"
             assert main(["run", str(file), "--out", str(out), "--cluster", address]) == 0
-            with Client(address) as client:  # it was used, and is still there
-                assert len(client.scheduler_info()["workers"]) == 1
+            assert len(client.scheduler_info()["workers"]) == 1  # it was used, and is still there
+            assert worker.ended() is None and scheduler.ended() is None
     assert numbers(status(out).runs) == numbers(performed(SLOW | {"seeds": 2}))
 
 
@@ -558,8 +606,9 @@ def test_on_this_machine(tmp_path: Path) -> None:
         told: Any = client.run(lambda: [os.environ.get(name) for name in names])
         assert list(told.values()) == [["1", None]] * 2
         info = client.scheduler_info()
-        assert all(worker["nthreads"] == 1 for worker in info["workers"].values())
-        sockets = [socket for child in psutil.Process().children(recursive=True) for socket in child.net_connections()]
+        assert [worker["nthreads"] for worker in info["workers"].values()] == [1, 1]
+        pids: Any = client.run(os.getpid)
+        sockets = [socket for pid in pids.values() for socket in psutil.Process(pid).net_connections()]
         assert {socket.laddr.ip for socket in sockets if socket.status == "LISTEN"} == {"127.0.0.1"}
 
 

@@ -53,7 +53,7 @@ def test_characters_are_products_of_signs() -> None:
         assert characters(r).tolist() == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables())
 def test_walsh_coefficients_by_summation_and_parseval(F: Tensor) -> None:
     r = F.shape[1].bit_length() - 1
@@ -63,7 +63,7 @@ def test_walsh_coefficients_by_summation_and_parseval(F: Tensor) -> None:
     assert_allclose((walsh_coefficients(F) @ characters(r)).numpy(), F.numpy(), atol=1e-14)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tables())
 def test_degrees_are_read_from_the_right_columns(F: Tensor) -> None:
     r = F.shape[1].bit_length() - 1
@@ -77,7 +77,7 @@ def test_degrees_are_read_from_the_right_columns(F: Tensor) -> None:
                 assert twos[t, i, j].item() == pytest.approx(expected, abs=1e-15)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(tables())
 def test_task_kernel_counts_agreements(F: Tensor) -> None:
     kernel = task_kernel(F)

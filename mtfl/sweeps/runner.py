@@ -25,15 +25,20 @@ from mtfl.sweeps.journal import Journal, Run, run_key
 from mtfl.sweeps.plan import Sweep, Value
 
 _PLAN, _JOURNAL, _ZARR, _LOCK = "sweep.json", "runs.jsonl", "dataset.zarr", "lock"
-_CONNECT_SECONDS = 10
+_CONNECT_SECONDS = 60  # a scheduler on a busy machine takes a while to answer
 # No dashboard; what is left of its servers listens to this machine only, on ports that are free.
 _PRIVATE: dict[str, Any] = {
     "dashboard_address": "127.0.0.1:0",
     "worker_dashboard_address": "127.0.0.1:0",
     "scheduler_kwargs": {"dashboard": False},
 }
-# Dask has workers hand every freed block of memory back to the system at once, which made steps several times slower.
-_KEEP_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+_ON_THIS_MACHINE: dict[str, Any] = {
+    # Dask has workers hand every freed block of memory back to the system at once: steps were several times slower.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # A worker that has died is noticed by its process; one that is slow to answer, or to start again, is not given up.
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.deploy.lost-worker-timeout": "1 day",
+}
 
 
 @dataclass(frozen=True)
@@ -189,9 +194,9 @@ def _client(address: str | None, workers: int | None) -> Iterator[Client]:
     if address is None:
         options = {"n_workers": workers or os.cpu_count(), "threads_per_worker": 1, **_PRIVATE}
         with (
-            config.set(_KEEP_MEMORY),
+            config.set(_ON_THIS_MACHINE),
             LocalCluster(**options, silence_logs=logging.CRITICAL) as cluster,
-            Client(cluster) as client,
+            Client(cluster, timeout=_CONNECT_SECONDS) as client,
         ):
             yield client
         return

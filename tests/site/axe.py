@@ -64,6 +64,11 @@ COLOURS_OF_LOOKS = """options => {
 }"""
 
 
+# The theme does so a while after the page's width has changed.
+KEYBOARD_REACHES_WHAT_SCROLLS = """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
+    node => node.tabIndex === 0 || (node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight))"""
+
+
 def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> list[str]:
     """What axe-core finds on a page, less the theme's own faults: in its colours, and by all its other rules."""
     page = opened.page
@@ -102,15 +107,16 @@ def violations_in_all_views(opened: Opened) -> list[str]:
     page.emulate_media(color_scheme="light")
     page.wait_for_selector("html[data-theme=light]")
     page.mouse.move(0, 0)
-    page.wait_for_timeout(500)  # colours fade over, those of the theme and of a link under the mouse
+    opened.settle()  # colours fade over, those of the theme and of a link under the mouse
     found = violations(opened)
     page.emulate_media(color_scheme="dark")
     page.wait_for_selector("html[data-theme=dark]")
-    page.wait_for_timeout(500)
+    opened.settle()
     found += violations(opened, other=False)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(VIEWS["phone"]["viewport"])
-    page.wait_for_timeout(1000)  # the theme lets the keyboard reach what now scrolls
+    page.wait_for_function(KEYBOARD_REACHES_WHAT_SCROLLS)
+    opened.settle()
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append("wider than 360 px")
     return found + violations(opened, colours=False)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opened import PAGES, QUIET, SITE, Opened, find_browser, serve
+from opened import PAGES, QUIET, SITE, Opened, find_browser, new_window, serve
+from waiting import HANG_IN_BROWSER
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -38,7 +39,7 @@ def browser() -> Iterator[Browser]:
         missing = pytest.fail if os.environ.get("MTFL_NEED_BROWSER") else pytest.skip
         missing("no Chromium found: install one, or name it in MTFL_BROWSER")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET), timeout=HANG_IN_BROWSER)
         yield browser
         browser.close()
 
@@ -60,13 +61,16 @@ def address(request: pytest.FixtureRequest, site: Path) -> str:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
-    """A function that opens a page of a site in a new window."""
+    """A function that opens a page of a site in a new window; a stopped clock moves only by `clock.run_for`."""
     contexts = []
 
-    def open_page(home: str, name: str, **view: Any) -> Opened:
-        context = browser.new_context(**view)
+    def open_page(home: str, name: str, *, stopped: bool = False, **view: Any) -> Opened:
+        context = new_window(browser, **view)
         contexts.append(context)
         opened = Opened(context.new_page())
+        if stopped:
+            opened.page.clock.install(time=0)
+            opened.page.clock.pause_at(1)
         opened.watch(home)
         opened.page.goto(home + name, wait_until="load")
         return opened

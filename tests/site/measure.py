@@ -1,9 +1,10 @@
-"""What each page of the built site weighs and how soon it is there, and what each figure to move weighs.
+"""What each page of the built site weighs and how soon it is there, and what each figure to move weighs and takes.
 
     python tests/site/measure.py
 
 Pages are served on this machine and opened with an empty cache, three times each; times are medians. Kilobytes are
 1000 bytes, compressed. A figure is drawn when its picture has its first stroke, counted from the page's load event.
+Sixty updates move its first slider, each in a frame of its own; "ours" is the part of a frame in which its code runs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from explorable_examples import KINDS, example
 from opened import PAGES, QUIET, SITE, Opened, find_browser, serve
 from playwright.sync_api import Browser, sync_playwright
 
+from mtfl.explorables import Explorable
+
 WATCH = """addEventListener("DOMContentLoaded", () => {
     const figure = document.querySelector(".mtfl-x");
     if (!figure) return;
@@ -29,6 +32,24 @@ WATCH = """addEventListener("DOMContentLoaded", () => {
     };
     look();
 });"""
+UPDATES = """async () => {
+    const input = document.querySelector(".mtfl-x input[type=range]"), frames = [], work = [];
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    const start = performance.now();
+    for (let n = 0, last = start; n < 60; n++) {
+        const before = performance.now();
+        input.value = (7 * n) % (Number(input.max) + 1);
+        input.dispatchEvent(new Event("input"));
+        await null;
+        await null;
+        work.push(performance.now() - before);
+        await frame();
+        frames.push(performance.now() - last);
+        last = performance.now();
+    }
+    return [performance.now() - start, frames, work];
+}"""
 TIMES = "[performance.getEntriesByType('navigation')[0].loadEventEnd, window.drawn ?? null]"
 
 
@@ -57,6 +78,16 @@ def visit(browser: Browser, home: str, name: str) -> Visit:
     return result
 
 
+def sixty_updates(browser: Browser, kind: type[Explorable]) -> tuple[float, float, float]:
+    """Milliseconds of all, of a frame, and of our part of it."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_content(f"<!DOCTYPE html>{example(kind).page()}", wait_until="load")
+    total, frames, work = page.evaluate(UPDATES)
+    context.close()
+    return total, statistics.median(frames), statistics.median(work)
+
+
 def main() -> None:
     """Print both tables."""
     server = serve(SITE)
@@ -71,10 +102,12 @@ def main() -> None:
             late = f"{statistics.median(drawn):.0f}" if drawn else "-"
             first = visits[0]
             print(f"{name:34}{first.requests:9}{first.outside:8}{first.weight / 1000:6.0f}{loaded:10.0f}{late:>18}")
+        print(f"\n{'figure':34}{'kB with engine':>15}{'60 updates, ms':>16}{'frame, ms':>11}{'ours, ms':>10}")
+        for kind in KINDS:
+            weight = len(gzip.compress(example(kind).page().encode())) / 1000
+            total, frame, ours = sixty_updates(browser, kind)
+            print(f"{kind.__name__:34}{weight:15.1f}{total:16.0f}{frame:11.1f}{ours:10.2f}")
         browser.close()
-    print(f"\n{'figure':34}{'kB with engine':>15}")
-    for kind in KINDS:
-        print(f"{kind.__name__:34}{len(gzip.compress(example(kind).page().encode())) / 1000:15.1f}")
     server.shutdown()
 
 

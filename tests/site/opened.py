@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from check_links import pages_of
+from waiting import HANG_IN_BROWSER
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Page, Response, Route
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route
 
 SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "html"))
 # index.html only leads to the first page.
@@ -32,11 +33,30 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Fonts are there, what fades or slides has arrived, and after some frames nothing is left to do.
+SETTLED = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    const moves = () => document.getAnimations().filter(
+        move => move.playState === "running" && move.effect.getComputedTiming().endTime < Infinity);
+    await document.fonts.ready;
+    do {
+        await Promise.allSettled(moves().map(move => move.finished));
+        for (let n = 0; n < 3; n++) await frame();
+    } while (moves().length);
+    await new Promise(requestIdleCallback);
+}"""
 
 
 def find_browser() -> str | None:
     """The Chromium to use: MTFL_BROWSER, or the first one found."""
     return os.environ.get("MTFL_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def new_window(browser: Browser, **view: Any) -> BrowserContext:
+    """A window of its own, in which only a hang ends a wait."""
+    window = browser.new_context(**view)
+    window.set_default_timeout(HANG_IN_BROWSER)
+    return window
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -85,6 +105,11 @@ class Opened:
         self.page.on("response", note_answer)
         self.page.on("console", note_message)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def settle(self) -> None:
+        """Wait until the page has asked for all it wants, has stopped moving and has nothing left to do."""
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate(SETTLED)
 
     def weight(self) -> int:
         """Bytes of all that a page asked for over http, as a server that compresses sends it."""

@@ -6,8 +6,11 @@ Each page (all of them by default) at 1280 and at 360 px, in light and in dark, 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))  # as pytest's setting does
 
 from opened import PAGES, QUIET, SITE, find_browser
 from playwright.sync_api import sync_playwright

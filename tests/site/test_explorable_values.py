@@ -31,7 +31,7 @@ def look(open_page: Callable[..., Opened], tmp_path: Path) -> Callable[[Explorab
     def look(figure: Explorable) -> tuple[dict[str, Any], str]:
         (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
         opened = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce")
-        opened.page.wait_for_timeout(50)
+        opened.settle()
         assert opened.errors == []
         state = opened.page.evaluate("document.querySelector('.mtfl-x').inspect()")
         return state, opened.page.locator(".mtfl-words").text_content() or ""

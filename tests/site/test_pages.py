@@ -52,7 +52,7 @@ def test_the_link_check_accepts(tmp_path: Path) -> None:
 
 def quiet(opened: Opened) -> None:
     """Check that a page asked nobody else for anything, made no error and set its formulas."""
-    opened.page.wait_for_timeout(500)  # for what a page might ask for late
+    opened.settle()  # for what a page might ask for late
     assert opened.away == []
     assert opened.errors == []
     assert shown_wrong(opened) == []
@@ -131,6 +131,6 @@ def test_broken_mathematics_is_seen(open_page: Callable[..., Opened], tmp_path: 
 
 def test_search_finds_a_page(open_page: Callable[..., Opened], address: str) -> None:
     opened = open_page(address, "search.html?q=representation")
-    opened.page.wait_for_selector("#search-results li a", timeout=10_000)
+    opened.page.wait_for_selector("#search-results li a")
     assert opened.page.locator("#search-results li a").count() > 0
     assert opened.errors == []
