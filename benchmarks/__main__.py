@@ -1,7 +1,9 @@
-"""Times a round of training side by side with its peers and with its limit, and writes book/data/benchmarks.json.
+"""Times a round of training side by side with its peers and with its limit, for the page of the book.
 
     pip install -e '.[bench]'      # JAX; peers that are not installed are left out
-    python -m benchmarks           # sizes S, M and L, scaling and memory: ten minutes or more
+    python -m benchmarks           # sizes S, M and L, scaling and memory: about eight minutes
+
+The results are kept in book/data/benchmarks/, in one file for each kind of processor; those of other kinds stay.
 
 Parts of the results can be measured anew: ``python -m benchmarks --parts M scaling``. Everything runs on one core.
 Before a contender is timed, its update is compared with autograd's. Contenders take turns, round by round, and
@@ -19,6 +21,7 @@ import json
 import math
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -38,20 +41,22 @@ import torch
 
 from benchmarks import contenders
 from benchmarks.contenders import CONTENDERS, Problem, Size
+from mtfl import _products
 
-RESULTS = Path(__file__).parents[1] / "book" / "data" / "benchmarks.json"
+RESULTS = Path(__file__).parents[1] / "book" / "data" / "benchmarks"
 SIZES = {
     "S": Size(d=128, r=3, m=512, T=64, n=2048),
     "M": Size(d=512, r=4, m=1024, T=256, n=4096),
     "L": Size(d=1024, r=5, m=2048, T=1024, n=8192),
     "tiny": Size(d=16, r=2, m=32, T=8, n=64),
 }
-TURNS = {"S": 15, "M": 7, "L": 3, "tiny": 2}
+TURNS = {"S": 25, "M": 9, "L": 3, "tiny": 2}
 ROUNDS = {"S": 10, "M": 4, "L": 2, "tiny": 2}  # of each run of the trainer, whose time is divided by them
 LEFT_OUT = {"L": ("scikit-learn",)}  # it would take minutes
 BASE = Size(d=256, r=3, m=512, T=128, n=2048)
-TRAINERS = ("trainer", "trainer, drawing")
+TRAINERS = ("trainer", "trainer, default product", "trainer, drawing")
 PRECISIONS = ("highest", "medium")
+ACCURATE = 1e-5  # relative; a product with a larger error is not one of single precision
 MEASURED_FOR_MEMORY = ("trainer, drawing", "autograd")
 
 
@@ -99,6 +104,11 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
             compare(contender, one(*problem.state), goal)
         runs[contender] = one if contender not in TRAINERS else make(problem, ROUNDS[name])
     limit = contenders.products(problem)
+    product_errors = {}
+    for precision in PRECISIONS:
+        torch.set_float32_matmul_precision(precision)
+        product_errors[precision] = contenders.product_error(problem)
+    torch.set_float32_matmul_precision("highest")
     times: dict[str, list[tuple[float, float]]] = {}
     for turn in range(TURNS[name]):
         for precision in PRECISIONS:
@@ -116,7 +126,8 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
                 rounds = ROUNDS[name] if contender in TRAINERS else 1
                 times.setdefault(contender, []).append(clocks(lambda one=one: one(*problem.state), rounds))
     medians = {k: statistics.median(cpu for cpu, _ in v) for k, v in times.items()}
-    best = min(PRECISIONS, key=lambda p: medians[f"products, {p}"])
+    accurate = [p for p in PRECISIONS if product_errors[p] < ACCURATE]
+    best = min(accurate, key=lambda p: medians[f"products, {p}"])
     rows = {}
     for k, v in times.items():
         ratios = [cpu / other for (cpu, _), (other, _) in zip(v, times["trainer"], strict=False)]
@@ -127,13 +138,15 @@ def measure(name: str, left_out: tuple[str, ...] = ()) -> dict:
             "rounds": len(v),
             "update off by": errors.get(k),
         }
-        print(f"{name:5}{k:20}{rows[k]['ms']:12.2f} ms{rows[k]['times the trainer']:9.2f}", flush=True)
+        print(f"{name:5}{k:26}{rows[k]['ms']:12.2f} ms{rows[k]['times the trainer']:9.2f}", flush=True)
     to_limit = [t / p for (t, _), (p, _) in zip(times["trainer"], times[f"products, {best}"], strict=True)]
     drawn = [t / p for (t, _), (p, _) in zip(times["trainer, drawing"], times["trainer"], strict=True)]
     return {
         "size": vars(size),
         "GFLOP": size.flops / 1e9,
         "best products": best,
+        "error of products": product_errors,
+        "chosen product": _products.choice("shared"),
         "trainer to limit": statistics.median(to_limit),
         "drawing to trainer": statistics.median(drawn),
         "contenders": rows,
@@ -203,6 +216,11 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
+def kind(of: dict) -> str:
+    """A kind of processor in a word, the name of its file of results."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{of['processor']} {of['vector instructions']}".lower()).strip("-")
+
+
 def machine() -> dict:
     """What the results were measured on and with."""
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -230,15 +248,19 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parts = ["S", "M", "L", "scaling", "memory"]
     parser.add_argument("--parts", nargs="+", default=parts, choices=[*parts, "tiny"], help="what to measure")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="the file of results, of which other parts are kept")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the folder of results")
     parser.add_argument("--leave-out", nargs="+", default=[], choices=CONTENDERS, help="contenders to leave out")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
         print(peak(*arguments.peak))
         return
-    results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"sizes": {}}
-    results["machine"] = machine()
+    here = machine()
+    file = arguments.out / f"{kind(here)}.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    if "note" in results or not results:  # earlier figures that were only quoted are replaced as a whole
+        results = {"sizes": {}}
+    results["machine"] = here
     for part in arguments.parts:
         if part == "scaling":
             results["scaling"] = scaling()
@@ -246,7 +268,7 @@ def main() -> None:
             results["memory"] = memory("L")
         else:
             results["sizes"][part] = measure(part, tuple(arguments.leave_out))
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+        file.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

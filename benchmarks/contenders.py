@@ -6,6 +6,7 @@ labels Y1 (n, T), hinge loss, step HEAD; then W (m, d) steps on the mean over ta
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -85,6 +86,20 @@ def trainer(problem: Problem, rounds: int = 1) -> Round:
     def one(*_: Tensor) -> tuple[Tensor, Tensor]:
         end = mtfl.pretrain(problem.network, inputs, problem.F, problem.settings(rounds), generator=problem.generator)
         return end.network.W, end.network.A
+
+    return one
+
+
+def keeping_trainer(problem: Problem, rounds: int = 1) -> Round:
+    """The same, with torch's default product: the choice is switched off."""
+    right = trainer(problem, rounds)
+
+    def one(*state: Tensor) -> tuple[Tensor, Tensor]:
+        os.environ["MTFL_KEEP_PRODUCT"] = "1"
+        try:
+            return right(*state)
+        finally:
+            del os.environ["MTFL_KEEP_PRODUCT"]
 
     return one
 
@@ -232,8 +247,16 @@ def products(problem: Problem) -> Callable[[], None]:
     return run
 
 
+def product_error(problem: Problem) -> float:
+    """Relative error of the features of a hundred inputs, as they are multiplied under the setting in force."""
+    W, X = problem.network.W, problem.batches[0][:100]
+    exact = X.double() @ W.T.double()
+    return float(((X @ W.T).double() - exact).norm() / exact.norm())
+
+
 CONTENDERS: dict[str, Callable[..., Round]] = {
     "trainer": trainer,
+    "trainer, default product": keeping_trainer,
     "trainer, drawing": drawing_trainer,
     "JAX": jax,
     "autograd": autograd,

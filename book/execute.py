@@ -92,7 +92,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256(sys.version.encode())
     files = (path for ending in ("py", "js", "css") for path in (ROOT / "mtfl").rglob(f"*.{ending}"))
     sources = (path for path in files if "sphinx_ext" not in path.parts)
-    data = (ROOT / "book" / "data").glob("*")
+    data = (ROOT / "book" / "data").rglob("*.*")
     for path in [ROOT / "constraints.txt", *sorted(sources), *sorted(data)]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -89,15 +89,19 @@ def tensors(where: str, **named: Any) -> None:
             f"{value.dtype}, {value.device}", f"Convert it with {name}.to({first_name}).", TypeError,
         )  # fmt: skip
     for name, value in named.items():
-        finite = bool(torch.isfinite(value).all())
         require(
-            finite,
+            is_finite(value),
             where,
             name,
             "finite",
             "NaN or infinity",
             "Find where it was produced; drop or mend those entries.",
         )
+
+
+def is_finite(value: torch.Tensor) -> bool:
+    """Whether every entry is a number. Least and largest are found several times faster than each is looked at."""
+    return not value.numel() or all(map(math.isfinite, torch.stack(torch.aminmax(value)).tolist()))
 
 
 def shape(where: str, name: str, value: torch.Tensor, pattern: str, **sizes: int) -> dict[str, int]:

@@ -8,20 +8,21 @@ A batch is drawn, labelled and used in blocks, which stay in the processor's cac
 array of the size of a large batch is ever made (save where the heads take more than one step on it: then its features
 are kept). Results are written into buffers made once.
 
-The products are torch's own, by the kernel that torch chooses under the caller's settings, which stay as they are:
-on a processor without AVX-512 none of ``torch.set_float32_matmul_precision``'s three values was faster than another
-(within 10 %). Where one is (the benchmarks show it), set it before training.
+The products are torch's own; :mod:`mtfl._products` chooses which library makes them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from mtfl import _checks
+from mtfl._products import add_product, product, quickest
 from mtfl.contrastive import margin_loss
 from mtfl.inputs import GaussianInputs, HypercubeInputs, sign_patterns
 from mtfl.network import TwoLayerReLU
@@ -29,6 +30,7 @@ from mtfl.network import TwoLayerReLU
 _BLOCK_NUMBERS = 2**19  # features in a block, where it has more than the fewest rows
 _FEWEST_ROWS = 512  # shorter products are slower than the cache is fast
 _DRAWN_TOGETHER = 16  # torch.randn makes normal numbers in groups of this size
+_relu_backward = torch.ops.aten.threshold_backward.grad_input
 
 
 def block_lengths(items: int, numbers: int, wanted: int) -> list[int]:
@@ -63,6 +65,7 @@ class Rounds:
         per_task: whether each task has inputs of its own.
         head_steps: steps on each heads' batch.
         loss: "hinge" or "logistic".
+        train_biases: whether b moves.
         generator: of the batches.
 
     Nothing is checked here. Checked, with ``pretrain``, against a loop with autograd.
@@ -78,6 +81,7 @@ class Rounds:
         per_task: bool,
         head_steps: int,
         loss: str,
+        train_biases: bool,
         generator: torch.Generator,
     ) -> None:
         (m, d), (T, K) = network.W.shape, F.shape
@@ -85,6 +89,7 @@ class Rounds:
         self.A = network.A.clone().reshape((T, 1, m) if per_task else (1, T, m))
         self.inputs, self.generator, self.loss = inputs, generator, loss
         self.head_steps, self.batch_size, self.per_task = head_steps, batch_size, per_task
+        self.train_biases, self.has_biases = train_biases, train_biases or bool(self.b.any())
         groups, heads = self.A.shape[:2]
         self.labels = F.reshape(groups, heads, K).mT.reshape(groups * K, heads)  # row: a group and a pattern
         items, rows = (T, batch_size) if per_task else (batch_size, 1)
@@ -100,10 +105,13 @@ class Rounds:
         return TwoLayerReLU(self.W.clone(), self.b.clone(), self.A.flatten(0, 1).clone())
 
     def is_finite(self) -> bool:
-        """Whether every weight is a number."""
-        return all(
-            math.isfinite(end) for x in (self.W, self.b, self.A) for end in torch.stack(torch.aminmax(x)).tolist()
-        )
+        """Whether every weight that moves is a number."""
+        return all(map(_checks.is_finite, (self.W, self.A, self.b) if self.train_biases else (self.W, self.A)))
+
+    def quickest_products(self) -> AbstractContextManager[None]:
+        """Within it, products are made by the library that is chosen for them."""
+        kind = "per-task" if self.per_task else "shared"
+        return quickest(self.W, rows=len(self.features), heads=self.A.shape[1], batches=kind)
 
     def step_heads(self, step_size: float) -> None:
         """Move the heads on a fresh batch, W fixed."""
@@ -114,27 +122,31 @@ class Rounds:
             self.move_A.zero_()
             for block in blocks:
                 margins = self._margins(block)
-                self.move_A[block.groups].baddbmm_(self._slopes(margins).mul_(block.Y).mT, block.H)
+                add_product(self.move_A[block.groups], self._slopes(margins).mul_(block.Y).mT, block.H)
             self.A.add_(self.move_A, alpha=step_size / self.batch_size)
 
-    def step_representation(self, step_size: float, weight_decay: float, biases: bool) -> tuple[float, float]:
-        """Move W, and b if asked, on a fresh batch; the mean loss and the accuracy before the move."""
+    def step_representation(self, step_size: float, weight_decay: float) -> tuple[float, float]:
+        """Move W, and b if it is trained, on a fresh batch; the mean loss and the accuracy before the move."""
         self.move_W.zero_()
         self.move_b.zero_()
         loss, correct = torch.zeros(2, dtype=torch.float64, device=self.W.device)
         for block in self._draw():
             margins = self._margins(block)
-            loss += margin_loss(margins, loss=self.loss).sum()
-            correct += torch.count_nonzero(margins > 0)
+            losses = margin_loss(margins, loss=self.loss)
+            loss += losses.sum()
+            correct += torch.gt(margins, 0, out=losses).sum()
             pull = self.pull[: len(block.X)]
-            torch.bmm(self._slopes(margins).mul_(block.Y), self.A[block.groups], out=pull.view_as(block.H))
-            pull.mul_(block.H.gt_(0).view_as(pull))
+            product(self._slopes(margins).mul_(block.Y), self.A[block.groups], out=pull.view_as(block.H))
+            _relu_backward(pull, block.H.view_as(pull), 0, grad_input=pull)  # 0 where the neuron is off
             self.move_W.addmm_(pull.T, block.X)
-            if biases:
+            if self.train_biases:
                 self.move_b += pull.sum(0)
         labels = self.batch_size * self.A.shape[0] * self.A.shape[1]
-        self.W.mul_(1 - step_size * weight_decay).add_(self.move_W, alpha=step_size / labels)
-        self.b.add_(self.move_b, alpha=step_size / labels)
+        if weight_decay:
+            self.W.mul_(1 - step_size * weight_decay)
+        self.W.add_(self.move_W, alpha=step_size / labels)
+        if self.train_biases:
+            self.b.add_(self.move_b, alpha=step_size / labels)
         return float(loss) / labels, float(correct) / labels
 
     def _draw(self) -> Iterator[Block]:
@@ -144,7 +156,12 @@ class Rounds:
             groups, rows = (slice(start, start + length), self.batch_size) if self.per_task else (slice(0, 1), length)
             count = groups.stop - groups.start
             X = self.inputs.sample(count * rows, generator=self.generator)
-            H = torch.addmm(self.b, X, self.W.T, out=self.features[: len(X)]).relu_()
+            H = self.features[: len(X)]
+            if self.has_biases:
+                torch.addmm(self.b, X, self.W.T, out=H)
+            else:
+                torch.mm(X, self.W.T, out=H)
+            H.relu_()
             at = sign_patterns(X, self.inputs.M).view(count, rows)
             if self.per_task:
                 at += K * torch.arange(groups.start, groups.stop, device=X.device).unsqueeze(1)
@@ -157,7 +174,7 @@ class Rounds:
     def _margins(self, block: Block) -> Tensor:
         """Y g of a block."""
         out = self.margins[: block.Y.numel()].view_as(block.Y)
-        return torch.bmm(block.H, self.A[block.groups].mT, out=out).mul_(block.Y)
+        return product(block.H, self.A[block.groups].mT, out=out).mul_(block.Y)
 
     def _slopes(self, margins: Tensor) -> Tensor:
         """:func:`mtfl.contrastive.margin_slope`, written over the margins."""

@@ -33,7 +33,7 @@ def margin_loss(margins: Float[Tensor, "*any"], *, loss: str = "hinge") -> Float
     """l(margin), entry by entry."""
     _checks.choice("margin_loss", "loss", loss, LOSSES)
     if loss == "hinge":
-        return (1 - margins).clamp(min=0)
+        return (1 - margins).clamp_(min=0)
     return torch.nn.functional.softplus(-margins, threshold=50)  # torch's own, 20, leaves an error of 2e-9
 
 

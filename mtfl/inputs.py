@@ -7,6 +7,7 @@ through z only. Under both laws z is uniform over its K = 2^r values.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -123,5 +124,10 @@ class HypercubeInputs(_Inputs):
 
 def sign_patterns(X: Float[Tensor, "*batch d"], M: Float[Tensor, "d r"]) -> Int64[Tensor, "*batch"]:
     """Numbers of the sign patterns of M^T x, without checks: the one place where patterns are read."""
-    bits = 2.0 ** torch.arange(M.shape[1], dtype=M.dtype, device=M.device)
-    return ((X @ M).ge_(0) @ bits).long()
+    return ((X @ M).ge_(0) @ _bits(M.shape[1], M.dtype, M.device)).long()
+
+
+@functools.cache  # made anew, it would take longer than the signs of a small batch
+def _bits(r: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """1, 2, 4, ..., never to be changed."""
+    return 2.0 ** torch.arange(r, dtype=dtype, device=device)

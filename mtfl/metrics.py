@@ -17,7 +17,8 @@ from torch import Tensor
 from mtfl import _checks
 
 
-def _checked(where: str, W: Tensor, M: Tensor) -> None:
+def carries(where: str, W: Tensor, M: Tensor) -> None:
+    """W is a first layer that can carry the subspace M, and is not zero."""
     _checks.tensors(where, W=W, M=M)
     d, r = _checks.subspace(where, M)
     m = _checks.shape(where, "W", W, "m d", d=d)["m"]
@@ -27,7 +28,7 @@ def _checked(where: str, W: Tensor, M: Tensor) -> None:
 
 
 def _largest(where: str, W: Tensor) -> float:
-    largest = float(torch.stack(torch.aminmax(W)).abs().max())
+    largest = max(map(abs, torch.stack(torch.aminmax(W)).tolist()))
     _checks.require(largest > 0, where, "W", "nonzero", "all zeros", "Zero weights carry no direction to measure.")
     return largest
 
@@ -40,10 +41,10 @@ def _inside(where: str, W: Tensor, M: Tensor) -> tuple[float, Tensor]:
 
 
 def _evenness(where: str, V: Tensor) -> float:
-    values = torch.linalg.svdvals(V)
+    values = torch.linalg.svdvals(V).tolist()
     remedy = "The neurons have no part in the subspace."
-    _checks.require(bool(values[0] > 0), where, "W M", "nonzero", "all zeros", remedy)
-    return float(values[-1] / values[0])
+    _checks.require(values[0] > 0, where, "W M", "nonzero", "all zeros", remedy)
+    return values[-1] / values[0]
 
 
 def measured(where: str, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> tuple[float, float]:
@@ -61,7 +62,7 @@ def energy_ratio(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
         TypeError: if W and M differ in dtype or device.
         ValueError: if W is all zeros or not finite, M is not orthonormal, or the shapes do not fit.
     """
-    _checked("energy_ratio", W, M)
+    carries("energy_ratio", W, M)
     return _inside("energy_ratio", W, M)[0]
 
 
@@ -71,7 +72,7 @@ def conditioning(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
     Raises:
         TypeError, ValueError: as :func:`energy_ratio`. Also ValueError if W M is zero.
     """
-    _checked("conditioning", W, M)
+    carries("conditioning", W, M)
     return measured("conditioning", W, M)[1]
 
 
@@ -84,7 +85,7 @@ def principal_angles(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Float[
         TypeError, ValueError: as :func:`energy_ratio`. Also ValueError if the rank of W is below r.
     """
     where = "principal_angles"
-    _checked(where, W, M)
+    carries(where, W, M)
     r = M.shape[1]
     _, values, Vh = torch.linalg.svd(W, full_matrices=False)
     rank = int((values > values[0] * max(W.shape) * torch.finfo(W.dtype).eps).sum())

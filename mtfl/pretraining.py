@@ -14,7 +14,7 @@ from mtfl import _checks
 from mtfl._rounds import Rounds
 from mtfl.contrastive import LOSSES
 from mtfl.inputs import GaussianInputs, HypercubeInputs
-from mtfl.metrics import conditioning, energy_ratio, measured
+from mtfl.metrics import carries, measured
 from mtfl.network import TwoLayerReLU
 
 _BAR_AFTER_SECONDS = 10
@@ -124,20 +124,27 @@ def pretrain(
     pulls the neurons, P A (2 n m T), and its product with the inputs (2 n m d). Each further head step adds 4 n m T.
     With inputs of each task's own, n is T times as many rows, each with one task: 6 T n m d + 8 T n m.
 
+    Large products in float32 on the processor are made by the quickest library that torch has and that is accurate to
+    float32, found by a trial of some hundredths of a second, once in a process, and only while torch's
+    ``set_float32_matmul_precision`` stands at its default. While training runs, that setting of the whole process may
+    be another; afterwards it is what it was. On another processor, or where two libraries are about equally quick, the
+    last digits of float32 may so differ. ``MTFL_KEEP_PRODUCT=1`` in the environment switches the choice off. Float64
+    is never touched.
+
     The algorithm is the alternating one described in the paper; loss, step rule and initialisation are this book's.
     Checked against a loop with autograd.
     """
     where = "pretrain"
     r = _checks.table(where, F)
     _checks.tensors(where, W=network.W, M=inputs.M, F=F)
-    _checks.shape(where, "W", network.W, "m d", d=inputs.d)
+    carries(where, network.W, inputs.M)
     _checks.shape(where, "heads A", network.A, "T m", T=F.shape[0])
     remedy = "The width of F must be 2^r for the inputs' r."
     _checks.require(r == inputs.r, where, "F", f"a table on r = {inputs.r} features", f"r = {r}", remedy)
     _checks.generator(where, generator)
 
-    energies, conditionings = [energy_ratio(network.W, inputs.M)], [conditioning(network.W, inputs.M)]
-    losses, accuracies = [], []
+    energy, evenness = measured(where, network.W, inputs.M)
+    losses, accuracies, energies, conditionings = [], [], [energy], [evenness]
     training = Rounds(
         network,
         inputs,
@@ -146,21 +153,21 @@ def pretrain(
         per_task=settings.batches == "per-task",
         head_steps=settings.head_steps,
         loss=settings.loss,
+        train_biases=settings.train_biases,
         generator=generator,
     )
-    for index in _progress(settings.rounds):
-        training.step_heads(settings.head_step)
-        loss, accuracy = training.step_representation(
-            settings.representation_step, settings.weight_decay, settings.train_biases
-        )
-        remedy = "Training diverged: reduce representation_step, head_step or weight_decay."
-        got = f"NaN or infinity in round {index + 1}"
-        _checks.require(training.is_finite(), where, "every weight", "finite", got, remedy)
-        energy, evenness = measured(where, training.W, inputs.M)
-        for record, value in zip(
-            (losses, accuracies, energies, conditionings), (loss, accuracy, energy, evenness), strict=True
-        ):
-            record.append(value)
+    with training.quickest_products():
+        for index in _progress(settings.rounds):
+            training.step_heads(settings.head_step)
+            loss, accuracy = training.step_representation(settings.representation_step, settings.weight_decay)
+            remedy = "Training diverged: reduce representation_step, head_step or weight_decay."
+            got = f"NaN or infinity in round {index + 1}"
+            _checks.require(training.is_finite(), where, "every weight", "finite", got, remedy)
+            energy, evenness = measured(where, training.W, inputs.M)
+            for record, value in zip(
+                (losses, accuracies, energies, conditionings), (loss, accuracy, energy, evenness), strict=True
+            ):
+                record.append(value)
     history = History(*(torch.tensor(h, dtype=torch.float64) for h in (losses, accuracies, energies, conditionings)))
     return Pretrained(training.network(), history)
 

@@ -108,6 +108,16 @@ def test_training_equals_a_loop_with_autograd(change: dict) -> None:
     agrees_with_autograd(*problem(), dataclasses.replace(BASE, **change))
 
 
+def test_biases_that_stay_count_too() -> None:
+    network, inputs, F = problem()
+    network = TwoLayerReLU(network.W, torch.linspace(-0.3, 0.3, M, dtype=torch.float64), network.A)
+    trained = pretrain(network, inputs, F, BASE, generator=batches())
+    W, b, _, losses, _ = by_hand(network, inputs, F, BASE, batches())
+    assert torch.equal(trained.network.b, b)
+    assert_close(trained.network.W, W, rtol=1e-10, atol=1e-11)
+    assert trained.history.loss.tolist() == pytest.approx(losses, rel=1e-10)
+
+
 @pytest.mark.parametrize("law", ["gaussian", "hypercube"])
 @pytest.mark.parametrize(
     ("n", "change"),
@@ -401,6 +411,7 @@ def test_problems_that_do_not_fit_are_refused() -> None:
         ((network, inputs, F[:, :2]), ValueError, "F must be a table on r = 2 features; got r = 1. "),
         ((network, inputs, F.float()), TypeError, "F must be of the dtype and device of W (torch.float64, cpu); got "),
         ((wide, inputs, F), ValueError, "heads A must be of shape (5, m); got (3, 8). "),
+        ((problem(m=1)[0], inputs, F), ValueError, "the number of neurons must be at least r = 2; got 1. "),
         ((network, wider, F), ValueError, "W must be of shape (m, 7); got (8, 6). "),
     ]
     for (start, law, table), error, sentence in bad:
