@@ -88,18 +88,18 @@ def quote(value: Any, spec: str, name: str | None = None, *, within: float | Non
     return text
 
 
-def below(value: Any, limit: float, *, within: float | None = None) -> bool:
+def below(value: Any, limit: Any, *, within: float | None = None) -> bool:
     """Whether a number is below a limit; recorded.
 
     Args:
         value: the number, or an array or tensor, of which the largest entry counts.
-        limit: the limit.
+        limit: the limit, a number.
         within: how far the number may move on another machine; a tenth of the limit if not given.
     """
     return _compare("<", max(_numbers(value)), float(limit), within)
 
 
-def above(value: Any, limit: float, *, within: float | None = None) -> bool:
+def above(value: Any, limit: Any, *, within: float | None = None) -> bool:
     """Whether a number is above a limit; recorded. Of an array the smallest entry counts; else as ``below``."""
     return _compare(">", min(_numbers(value)), float(limit), within)
 

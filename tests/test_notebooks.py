@@ -12,7 +12,7 @@ from explorable_examples import KINDS
 from jupyter_cache import get_cache
 from nbformat import NotebookNode
 
-from mtfl.quoting import crowded, moved, records_of
+from mtfl.quoting import RECORDS, crowded, moved, records_of
 
 BOOK = Path(__file__).parents[1] / "book"
 CACHE = BOOK.parent / "_build" / ".jupyter_cache"
@@ -86,6 +86,8 @@ def faults(notebook: NotebookNode, name: str) -> list[str]:
             found.append(where + f"{lines_of_code(cell)} lines of code, more than {MOST_LINES}")
         if tags(cell) >= CHECKED:
             found += [where + fault for fault in unquoted(cell) + crowded(records_of(cell.outputs))]
+        if "myst_nb" in cell.source:
+            found.append(where + "numbers for the text come from mtfl.quoting")
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         draws = SHOWS.search(cell.source) or cell in controls
         if draws and not (figure.get("name") and figure.get("caption")):
@@ -147,6 +149,14 @@ EMPTIED = checked_cell()
 EMPTIED.outputs = []
 
 
+def printing(text: str, *records: str) -> NotebookNode:
+    """A notebook of one checked cell that prints a text and leaves these records."""
+    cell = checked_cell()
+    data = {RECORDS: "\n".join(records)}
+    cell.outputs = [nbformat.v4.new_output("stream", text=text), nbformat.v4.new_output("display_data", data=data)]
+    return notebook(cell)
+
+
 @pytest.mark.parametrize(
     ("bad", "word"),
     [
@@ -161,6 +171,13 @@ EMPTIED.outputs = []
         (notebook(checked_cell(), plain_cell("show(figure)", **FIGURE)), "alt="),
         (notebook(checked_cell(), nbformat.v4.new_markdown_cell("![](a.png)")), "alt text"),
         (notebook(checked_cell()), "interact"),
+        (printing("energy 0.91"), "0.91 is printed without quote()"),
+        (printing("energy 0.91", "0.92 0.9161 0.0001 0.004"), "0.91 is printed without quote()"),
+        (printing("a share of 3%"), "3% is printed without quote()"),
+        (printing("below 1e-12: True"), "1 times True or False, 0 statements"),
+        (printing("energy 0.91", "0.91 0.91499 0.0001 0.00001"), "is 1e-05 from its border"),
+        (printing("small: True", "<0.1 0.099 0.01 0.001"), "is 0.001 from its border"),
+        (notebook(checked_cell(), plain_cell("from myst_nb import glue")), "mtfl.quoting"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -186,7 +203,7 @@ def test_a_notebook_keeps_to_its_budget(path: Path) -> None:
 
 def test_a_clean_notebook_has_no_fault() -> None:
     good = notebook(
-        checked_cell(),
+        *printing("energy 0.91: True", "0.91 0.912 0.0001 0.003", "<1e-12 1e-16 1e-13 1e-12").cells,
         plain_cell("interact(draw)", **FIGURE),
         nbformat.v4.new_code_cell("show(figure, alt='A.')", execution_count=3, metadata=FIGURE),
     )
