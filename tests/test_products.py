@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
+from waiting import HANG
 
 from mtfl import GaussianInputs, PretrainSettings, TwoLayerReLU, _products, pretrain, sample_tasks, streams
 from mtfl._products import _cuda, _onednn, add_product, choice, product, quickest
@@ -199,12 +200,12 @@ def test_the_last_of_several_trainings_puts_it_back() -> None:
     def train(i: int) -> None:
         with quickest(W, **LARGE):
             entered[i].set()
-            may_leave[i].wait(60)
+            may_leave[i].wait(timeout=HANG)
 
     threads = [threading.Thread(target=train, args=(i,)) for i in range(2)]
     for thread, event in zip(threads, entered, strict=True):
         thread.start()
-        assert event.wait(60)
+        assert event.wait(timeout=HANG)
     for thread, event, expected in zip(threads, may_leave, ("medium", "highest"), strict=True):
         event.set()
         thread.join()
