@@ -56,18 +56,18 @@ DIVERGING = {
     "settings": {"d": 6, "r": 2, "neurons": 8, "tasks": 2, "rounds": 3, "batch_size": 8, "head_step": 1.0},
     "grid": {"representation_step": [0.1, 1e30]},
 }
-# Runs that take long enough for a kill to fall among them.
-SLOW = {
+# A sweep of many runs, so that a kill falls among them.
+LONG = {
     "experiment": "recovery",
     "seeds": 6,
-    "settings": {"d": 32, "r": 3, "neurons": 64, "batch_size": 512, "head_step": 0.05, "representation_step": 1.0},
-    "grid": {"tasks": [1, 8], "rounds": [40, 50]},
+    "settings": {"d": 16, "r": 3, "neurons": 16, "batch_size": 64, "head_step": 0.05, "representation_step": 1.0},
+    "grid": {"tasks": [1, 8], "rounds": [8, 10]},
 }
-SLOW_TOML = """
+LONG_TOML = """
 experiment = "recovery"
 seeds = 6
-settings = {d = 32, r = 3, neurons = 64, batch_size = 512, head_step = 0.05, representation_step = 1}
-grid = {tasks = [1, 8], rounds = [40, 50]}
+settings = {d = 16, r = 3, neurons = 16, batch_size = 64, head_step = 0.05, representation_step = 1}
+grid = {tasks = [1, 8], rounds = [8, 10]}
 """
 
 
@@ -117,15 +117,15 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 
 
 def test_read_gives_the_plan_with_defaults(tmp_path: Path) -> None:
-    file = tmp_path / "slow.toml"
-    file.write_text(SLOW_TOML)
+    file = tmp_path / "long.toml"
+    file.write_text(LONG_TOML)
     sweep = Sweep.read(file)
-    assert sweep == Sweep.of(SLOW)
+    assert sweep == Sweep.of(LONG)
     assert sweep.settings["law"] == "balanced" and sweep.settings["loss"] == "hinge"
     assert type(sweep.settings["representation_step"]) is float
     assert sweep.size == 24 and len(list(sweep.points())) == 4
     assert Sweep.of(json.loads(json.dumps(sweep.content()))) == sweep
-    assert sweep.settings_at({"tasks": 8, "rounds": 50}).tasks == 8
+    assert sweep.settings_at({"tasks": 8, "rounds": 10}).tasks == 8
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
@@ -467,7 +467,7 @@ def test_an_interrupt_keeps_what_is_done(
             raise KeyboardInterrupt
 
     file, out = tmp_path / "sweep.toml", tmp_path / "out"
-    file.write_text(SLOW_TOML)
+    file.write_text(LONG_TOML)
     monkeypatch.setattr(Journal, "append", interrupted)
     with pytest.raises(SystemExit) as caught:
         main(["run", str(file), "--out", str(out), "--cluster", threads])
@@ -541,8 +541,8 @@ def lines(folder: Path) -> int:
 
 def test_kills_lose_only_what_is_in_flight(tmp_path: Path) -> None:
     """Kill the main process, damage a line, resume, kill a worker: the end is that of a sweep left alone."""
-    file, out = tmp_path / "slow.toml", tmp_path / "out"
-    file.write_text(SLOW_TOML)
+    file, out = tmp_path / "long.toml", tmp_path / "out"
+    file.write_text(LONG_TOML)
     command = ("run", str(file), "--out", str(out), "--workers", "2")
     with started("-c", HELD, "4", *command) as sweep:
         wait_for(sweep.is_held, sweep.ended)
@@ -570,7 +570,7 @@ def test_kills_lose_only_what_is_in_flight(tmp_path: Path) -> None:
     found = status(out)
     assert lines(out) == 24  # no run stands there twice
     assert all(run in found.runs for run in kept)  # with the time that they took: they were not done again
-    assert numbers(found.runs) == numbers(performed(SLOW))
+    assert numbers(found.runs) == numbers(performed(LONG))
 
 
 def address_in(file: Path) -> str | None:
@@ -584,7 +584,7 @@ def address_in(file: Path) -> str | None:
 def test_a_scheduler_started_by_hand(tmp_path: Path) -> None:
     """`dask scheduler` and `dask worker` as processes of their own; the command line is given the address."""
     file, found = tmp_path / "sweep.toml", tmp_path / "scheduler.json"
-    file.write_text(SLOW_TOML.replace("seeds = 6", "seeds = 2"))
+    file.write_text(LONG_TOML.replace("seeds = 6", "seeds = 2"))
     place = ("--host", "127.0.0.1", "--no-dashboard")
     with started("-m", "dask", "scheduler", "--port", "0", "--scheduler-file", str(found), *place) as scheduler:
         address = wait_for(lambda: address_in(found), scheduler.ended)
@@ -596,7 +596,7 @@ def test_a_scheduler_started_by_hand(tmp_path: Path) -> None:
             assert main(["run", str(file), "--out", str(out), "--cluster", address]) == 0
             assert len(client.scheduler_info()["workers"]) == 1  # it was used, and is still there
             assert worker.ended() is None and scheduler.ended() is None
-    assert numbers(status(out).runs) == numbers(performed(SLOW | {"seeds": 2}))
+    assert numbers(status(out).runs) == numbers(performed(LONG | {"seeds": 2}))
 
 
 def test_on_this_machine(tmp_path: Path) -> None:

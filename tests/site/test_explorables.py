@@ -90,7 +90,6 @@ READOUT = """control => control.matches("input[type=range]")
     ? control.value + control.getAttribute("aria-valuetext") + control.parentElement.querySelector("output").textContent
     : [...control.querySelectorAll("input")].map(input => input.checked).join()"""
 
-TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 # A native control says when it has been moved, whether or not the figure listens.
 LISTEN = """control => {
     const kind = control.tagName === "BUTTON" ? "click" : "change";
@@ -156,7 +155,6 @@ def stays(opened: Opened, n: int, way: str) -> list[str]:
         control.evaluate(LISTEN)
         WAYS[way](page, control)
         page.evaluate("() => window.moved")
-        page.evaluate(TWO_FRAMES)
     after = figure.evaluate(PICTURE), figure.evaluate(WORDS), same.evaluate(READOUT)
     is_button = same.evaluate("control => control.tagName") == "BUTTON"
     parts = ("picture", "words") if is_button else ("picture", "words", "readout")
@@ -164,7 +162,10 @@ def stays(opened: Opened, n: int, way: str) -> list[str]:
 
 
 def dead_controls(opened: Opened, way: str) -> list[str]:
-    """What each control leaves as it was, in the state that the one before left, and in the first state as well."""
+    """What each control leaves as it was, in the state that the one before left, and in the first state as well.
+
+    Time is stopped, so that what Play has begun does not go on, and only the control can have moved anything.
+    """
     page, found = opened.page, []
     controls = page.locator(".mtfl-x").first.locator(CONTROLS)
     total = controls.count()
@@ -181,7 +182,7 @@ def dead_controls(opened: Opened, way: str) -> list[str]:
 def test_every_control_moves_picture_words_and_readout(
     open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], way: str
 ) -> None:
-    opened = open_page(small_served, f"{kind.__name__}.html", has_touch=way == "touch", **NO_MOTION)
+    opened = open_page(small_served, f"{kind.__name__}.html", has_touch=way == "touch", stopped=True, **NO_MOTION)
     assert dead_controls(opened, way) == []
     assert opened.errors == []
 
@@ -191,7 +192,7 @@ def test_a_dead_control_is_seen(open_page: Callable[..., Opened], tmp_path: Path
     listening = "input: () => view.set("
     assert page.count(listening) == 1
     write_page(tmp_path, "dead.html", page.replace(listening, "unheard: () => view.set("))
-    opened = open_page(tmp_path.as_uri() + "/", "dead.html", **NO_MOTION)
+    opened = open_page(tmp_path.as_uri() + "/", "dead.html", stopped=True, **NO_MOTION)
     found = dead_controls(opened, "keyboard")
     for key in ("tasks", "rounds", "d", "step_size", "decay"):
         assert {f"{key}: picture", f"{key}: words"} <= set(found)
@@ -206,8 +207,7 @@ def test_the_example_of_the_contributors_guide_works(open_page: Callable[..., Op
     exec(code, names)
     names["TaskKernel"].module = str(tmp_path / "task_kernel")
     write_page(tmp_path, "page.html", names["TaskKernel"]().page())
-    opened = open_page(tmp_path.as_uri() + "/", "page.html#fig-task-kernel?tasks=10", **NO_MOTION)
-    opened.settle()
+    opened = open_page(tmp_path.as_uri() + "/", "page.html#fig-task-kernel?tasks=10", stopped=True, **NO_MOTION)
     assert opened.page.locator(".mtfl-words").text_content() == "The task kernel of 10 tasks on eight patterns."
     assert opened.page.locator(".mtfl-blue").count() > 10
     opened.page.locator("[data-key=tasks]").press("End")
@@ -400,8 +400,8 @@ WASTEFUL: list[tuple[type[Explorable], str, str, set[str]]] = [
     (TransferGrid, "if (!ended) run();", "if (!ended) run(), run();", {"operations", "changes"}),
     (NeuronsInPlane, "if (args.join() !== key)", "if (true)", {"operations"}),
     (TaskKernel, "if (drawn?.label !== `${r},${law},${seed}`)", "if (true)", {"operations"}),
-    (HowManyTasks, "if (sums?.key !== `${r},${law},${seed}`)", "if (true)", {"operations"}),
-    (PaintedTask, "if (layer?.key !== `${r},${d}`)", "if (true)", {"operations"}),
+    (HowManyTasks, "if (curve?.key !== `${sums.key},${d}`)", "if (true)", {"operations"}),
+    (PaintedTask, "...layerOf(r, d) };", "...layerOf(r, d), ...layerOf(r, d) };", {"operations"}),
     (NeuronsInPlane, "if (share < 1 && !ended)", "if (!ended)", {"frames_later"}),
     (TransferGrid, "words.textContent = text;", "words.textContent = text; el.getBoundingClientRect();", {"layouts"}),
 ]
