@@ -34,7 +34,8 @@ class Quoted:
     """The record of one call.
 
     Args:
-        text: a number as it is printed; or a comparison and its limit, as in ``<1e-12``; or ``=``, from ``exactly``.
+        text: a number as it is printed; or a comparison and its limit, as in ``<1e-12``; or ``=``, from ``exactly``; or
+            ``#`` and the threshold of a count.
         value: the number, or what was compared.
         within: the tolerance, in the units of the value.
         room: how far the value is from the next one that prints another text, or makes another statement.
@@ -50,13 +51,18 @@ class Quoted:
         return f"{self.text} {self.value:.10g} {self.within:.3g} {self.room:.3g}"
 
     @property
+    def is_number(self) -> bool:
+        """Whether this is a number that is printed, no comparison and no value that a count decided on."""
+        return self.text[0] not in "<>=#"
+
+    @property
     def is_statement(self) -> bool:
-        """Whether this is a comparison, and no number."""
+        """Whether this is a statement, printed as True or False."""
         return self.text[0] in "<>="
 
     @property
     def holds(self) -> bool:
-        """Whether a statement is true."""
+        """Whether a statement is true, or a count's value above the threshold."""
         if self.text == "=":
             return bool(self.value)
         limit = float(self.text[1:])
@@ -120,7 +126,8 @@ def count_above(values: Any, threshold: float, *, within: float | None = None) -
     """
     numbers = _numbers(values)
     nearest = min(numbers, key=lambda x: abs(x - threshold), default=math.inf)
-    _compare(">", nearest, threshold, ROUNDING * abs(threshold) if within is None else within)
+    tolerance = ROUNDING * abs(threshold) if within is None else within
+    _show(Quoted(f"#{threshold:g}", nearest, tolerance, abs(nearest - threshold)))
     return sum(x > threshold for x in numbers)
 
 
@@ -144,10 +151,10 @@ def moved(stored: Sequence[Quoted], found: Sequence[Quoted]) -> list[str]:
         return [f"{len(stored)} numbers and statements are stored, {len(found)} were found"]
     told = []
     for old, new in zip(stored, found, strict=True):
-        same = old.holds == new.holds if old.is_statement else abs(new.value - old.value) <= old.within
+        same = abs(new.value - old.value) <= old.within if old.is_number else old.holds == new.holds
         if old.text != new.text or not same:
             told.append(f"{old.text}: stored {old.value:.10g}, found {new.value:.10g}, tolerance {old.within:.2g}")
-    return told + crowded(new for new in found if new.is_statement)
+    return told + crowded(new for new in found if not new.is_number)
 
 
 def records_of(outputs: Iterable[Any]) -> list[Quoted]:

@@ -52,7 +52,7 @@ def printed(outputs: list[NotebookNode]) -> str:
 def unquoted(cell: NotebookNode) -> list[str]:
     """Numbers and statements that a checked cell shows without a record, in sentences."""
     records, text = records_of(cell.outputs), printed(cell.outputs)
-    known = {quoted.text.lstrip("<>=-") for quoted in records} | set(NUMBER.findall(cell.source))
+    known = {quoted.text.lstrip("<>=#-") for quoted in records} | set(NUMBER.findall(cell.source))
     strange = {number for number in NUMBER.findall(text) if ROUNDED.search(number)} - known
     told = [f"{number} is printed without quote()" for number in sorted(strange)]
     statements, words = sum(quoted.is_statement for quoted in records), len(re.findall(r"\b(?:True|False)\b", text))
@@ -175,6 +175,7 @@ def printing(text: str, *records: str) -> NotebookNode:
         (printing("energy 0.91", "0.92 0.9161 0.0001 0.004"), "0.91 is printed without quote()"),
         (printing("a share of 3%"), "3% is printed without quote()"),
         (printing("below 1e-12: True"), "1 times True or False, 0 statements"),
+        (printing("3 above: True", "#0.3 0.5 0.0001 0.2"), "1 times True or False, 0 statements"),
         (printing("energy 0.91", "0.91 0.91499 0.0001 0.00001"), "is 1e-05 from its border"),
         (printing("small: True", "<0.1 0.099 0.01 0.001"), "is 0.001 from its border"),
         (notebook(checked_cell(), plain_cell("from myst_nb import glue")), "mtfl.quoting"),

@@ -132,7 +132,7 @@ def test_a_count_records_the_value_nearest_to_its_threshold(outputs: Callable[[s
     near, far = records_of(outputs("count_above(torch.tensor([0.1, 0.2999999, 0.7]), 0.3); count_above(0.1, 0.3)"))
     assert near.value == pytest.approx(0.2999999)
     assert crowded([near, far]) == [
-        ">0.3: the value 0.2999998927 is 1.1e-07 from its border, and may move by 3e-07",
+        "#0.3: the value 0.2999998927 is 1.1e-07 from its border, and may move by 3e-07",
     ]
 
 
@@ -184,7 +184,13 @@ def test_what_has_moved_is_named(found: list[Quoted], expected: list[str]) -> No
 
 @pytest.mark.parametrize(
     ("before", "after", "same"),
-    [(("=", 1.0), ("=", 0.0), False), (("=", 1.0), ("=", 1.0), True), ((">0.3", 0.5), (">0.3", 0.1), False)],
+    [
+        (("=", 1.0), ("=", 0.0), False),
+        (("=", 1.0), ("=", 1.0), True),
+        ((">0.3", 0.5), (">0.3", 0.1), False),
+        (("#0.3", 0.5), ("#0.3", 0.1), False),
+        (("#0.3", 0.5), ("#0.3", 0.7), True),
+    ],
 )
 def test_a_statement_that_turns_is_seen(before: tuple[str, float], after: tuple[str, float], same: bool) -> None:
     stored, found = (Quoted(*words, 0.0, 0.2) for words in (before, after))

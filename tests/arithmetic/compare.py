@@ -111,7 +111,7 @@ def spread(found: Sequence[Quoted]) -> float:
 def too_near(found: Sequence[Quoted]) -> bool:
     """Whether a number moves by more than its tolerance, or as far as its border, or is nearer to it than either."""
     first, moves, room = found[0], spread(found), min(q.room for q in found)
-    return not (first.within < first.room and moves < room and (first.is_statement or moves <= first.within))
+    return not (first.within < first.room and moves < room and (not first.is_number or moves <= first.within))
 
 
 def main() -> int:
