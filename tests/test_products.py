@@ -36,7 +36,10 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Machine:
-    """A processor on which each setting takes a time and makes an error; 1 and 0 where none is given."""
+    """A processor on which each setting takes a time and makes an error; 1 and 0 where none is given.
+
+    Its products are those of float64, rounded; what a setting does on the processor that runs the tests has no part.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, costs: dict[str, float], errors: dict[str, float]) -> None:
         self.time, self.reads, self.errors = 0.0, 0, errors
@@ -46,7 +49,7 @@ class Machine:
             setting = torch.get_float32_matmul_precision()
             self.time += costs.get(setting, 1.0)
             off = self.errors.get(setting, 0.0) if factors[0].dtype == torch.float32 else 0.0
-            return [x * (1 + off) for x in right(*factors)]
+            return [(x * (1 + off)).to(factors[0].dtype) for x in right(*(y.double() for y in factors))]
 
         def clock() -> float:
             self.reads += 1
@@ -236,8 +239,12 @@ def test_what_is_set_meanwhile_stays() -> None:
     assert _cuda.fp32_precision == "tf32"
 
 
-@pytest.mark.usefixtures("favours_medium")
-def test_training_runs_under_the_choice_and_its_result_is_float32s() -> None:
+@pytest.mark.parametrize("machine", ["made up", "this one"])
+def test_training_runs_under_the_choice_and_its_result_is_float32s(
+    monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
+    if machine == "made up":  # on this one, what the made-up one chooses may round to fewer digits
+        Machine(monkeypatch, {"medium": 0.5}, {"medium": 4e-7})
     random = streams(0, "subspace", "tasks", "weights", "batches")
     seen = []
 
@@ -251,13 +258,14 @@ def test_training_runs_under_the_choice_and_its_result_is_float32s() -> None:
     start = TwoLayerReLU.random(256, 128, tasks=32, generator=random["weights"], dtype=torch.float32)
     settings = PretrainSettings(rounds=2, batch_size=1024, head_step=0.05, representation_step=0.5)
     results = []
-    for expected in ("medium", "highest"):
+    for expected in ("medium" if machine == "made up" else choice("shared"), "highest"):
         seen.clear()
         results.append(pretrain(start, inputs, F, settings, generator=streams(0, "batches")["batches"]))
         assert set(seen) == {expected}
         assert torch.get_float32_matmul_precision() == "highest"
         _products._choices["shared", torch.get_num_threads()] = "highest"
-    assert_close(results[0].network.W, results[1].network.W, rtol=1e-4, atol=1e-6)
+    if machine == "this one":
+        assert_close(results[0].network.W, results[1].network.W, rtol=1e-4, atol=1e-6)
 
 
 # The products themselves
