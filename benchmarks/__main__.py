@@ -257,9 +257,7 @@ def main() -> None:
         return
     here = machine()
     file = arguments.out / f"{kind(here)}.json"
-    results = json.loads(file.read_text()) if file.exists() else {}
-    if "note" in results or not results:  # earlier figures that were only quoted are replaced as a whole
-        results = {"sizes": {}}
+    results = json.loads(file.read_text()) if file.exists() else {"sizes": {}}
     results["machine"] = here
     for part in arguments.parts:
         if part == "scaling":
