@@ -28,7 +28,8 @@ PACKAGE = """<dl class="py class"><dt class="sig" id="mtfl.tasks.Table">Table</d
 PAGE = f"""<section id="top"><h1>3. Training{HEADLINK}</h1><p>Of <em>growth</em>.</p>
 <section id="rate"><h2>3.1. Rates{HEADLINK}</h2><p><strong>Growth.</strong> What it is.</p>
 {STATEMENT}{PROOF}{FIGURE}<pre>growth = 1</pre></section>
-<section id="more"><h2>3.2. More{HEADLINK}</h2><p><em>growth</em> and <em>decay</em>: {FORMULA}.</p></section></section>"""
+<section id="more"><h2>3.2. More{HEADLINK}</h2>
+<p><em>growth</em> and <em>decay</em>: {FORMULA}.</p></section></section>"""
 
 
 def made(body: str, repository: str = "") -> BeautifulSoup:

@@ -9,7 +9,8 @@
 
   // Copied text
 
-  const SILENT = "script, style, noscript, template, svg, button, input, select, mjx-assistive-mml, .headerlink, .mtfl-tools";
+  const SILENT = "script, style, noscript, template, svg, button, input, select, mjx-assistive-mml, "
+    + "details.hide > summary, .gp, .headerlink, .mtfl-tools"; // .gp: the prompt of an example
   const KEPT = new Set(["href", "src", "alt", "colspan", "rowspan", "start"]);
 
   const formulaAt = (node) => (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement)?.closest("mjx-container");
@@ -29,15 +30,18 @@
     if (first) range.setStartBefore(first);
     if (last) range.setEndAfter(last);
     const part = range.cloneContents();
-    const formulas = part.querySelectorAll("mjx-container");
-    if (!formulas.length) return null; // the browser copies this well
-    for (const formula of formulas) {
-      const text = document.createElement(formula.getAttribute("display") === "true" ? "div" : "span");
-      text.textContent = texOf(formula);
-      formula.replaceWith(text);
+    if (!part.querySelector("mjx-container, .gp")) return null; // the browser copies this well
+    for (const formula of part.querySelectorAll("mjx-container")) {
+      const tex = texOf(formula), line = formula.closest("span.math");
+      if (line) line.replaceWith(tex);
+      else formula.replaceWith(tex);
     }
     part.querySelectorAll(SILENT).forEach((node) => node.remove());
-    const holder = document.createElement("div");
+    part.querySelectorAll(":is(td, th, li) > p:only-child").forEach((node) => node.replaceWith(...node.childNodes));
+    part.normalize();
+    const around = range.commonAncestorContainer;
+    const code = (around.nodeType === Node.ELEMENT_NODE ? around : around.parentElement).closest("pre");
+    const holder = document.createElement(code ? "pre" : "div");
     holder.className = "mtfl-copied";
     holder.append(part);
     document.body.append(holder);
