@@ -13,13 +13,14 @@ import argparse
 import html
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from pypdf import PdfReader, PdfWriter
 from pypdf.constants import PageLabelStyle
-from pypdf.generic import ArrayObject, NameObject
+from pypdf.generic import ArrayObject, Destination, NameObject, TextStringObject
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "site"))
@@ -71,10 +72,14 @@ JOIN = """(pages) => {
     whole.documentElement.dataset.theme = "light";
     return `<!DOCTYPE html>${whole.documentElement.outerHTML}`;
 }"""
+HEADINGS = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(heading => {
+    heading.querySelector(".headerlink")?.remove();
+    return heading.textContent.trim();
+})"""
 FRONT = """<!DOCTYPE html><html lang="en"><head><title>{title}</title><style>
 @page {{ margin: 25mm 22mm }}
 body {{ font: 10pt/1.5 sans-serif; color: #1f2328; margin: 0 }}
-h1 {{ font-size: 30pt; line-height: 1.2; margin: 60mm 0 8mm; string-set: none }}
+h1 {{ font-size: 30pt; line-height: 1.2; margin: 60mm 0 8mm; }}
 h2 {{ font-size: 16pt; break-before: page }}
 a {{ display: flex; color: inherit; text-decoration: none }}
 a::before {{ content: ""; order: 1; flex: 1; margin: 0 1mm 0.3em; border-bottom: 0.5pt dotted #59636e }}
@@ -90,8 +95,8 @@ def names_of_pages() -> list[str]:
     return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
 
 
-def printed(browser: Browser, address: str, content: str, path: Path) -> None:
-    """Print a document to a file, as if it stood at this address."""
+def printed(browser: Browser, address: str, content: str, path: Path) -> list[str]:
+    """Print a document to a file, as if it stood at this address; return its headings."""
     window = browser.new_context(color_scheme="light")
     window.set_default_timeout(0)
     page = window.new_page()
@@ -99,26 +104,22 @@ def printed(browser: Browser, address: str, content: str, path: Path) -> None:
     page.goto(address, wait_until="load")
     page.evaluate(SETTLED)
     page.pdf(path=path, outline=True, tagged=True, **PAPER)
+    words = page.evaluate(HEADINGS)
     window.close()
+    return words
 
 
-def headings(reader: PdfReader) -> list[tuple[int, str, int]]:
-    """The bookmarks of a PDF: their depth from 0, their titles, and the indices of their pages."""
-
-    def walk(items: list[Any], depth: int) -> list[tuple[int, str, int]]:
-        found = []
-        for item in items:
-            if isinstance(item, list):
-                found += walk(item, depth + 1)
-            else:
-                found.append((depth, str(item.title), reader.get_destination_page_number(item) or 0))
-        return found
-
-    return walk(reader.outline, 0)
+def bookmarks(pdf: PdfWriter, items: list[Any] | None = None, depth: int = 0) -> Iterator[tuple[int, Destination]]:
+    """The bookmarks of a PDF and their depth from 0, in order."""
+    for item in pdf.outline if items is None else items:
+        if isinstance(item, list):
+            yield from bookmarks(pdf, item, depth + 1)
+        else:
+            yield depth, item
 
 
 def front_matter(title: str, about: str, found: list[tuple[int, str, int]]) -> str:
-    """The title page and the contents as HTML: chapters and their sections, with page numbers."""
+    """The title page and the contents as HTML: chapters and their sections, by depth, title and index of their page."""
     lines = (
         f'<a class="{("chapter", "section")[depth]}" href="{CONTENTS}{page}">'
         f"<span>{html.escape(words)}</span><span>{page + 1}</span></a>"
@@ -128,26 +129,21 @@ def front_matter(title: str, about: str, found: list[tuple[int, str, int]]) -> s
     return FRONT.format(title=html.escape(title), about=html.escape(about), lines="\n".join(lines))
 
 
-def bound(front: Path, body: Path, title: str, author: str) -> PdfWriter:
-    """The front matter before the book, with its lines linked to their pages."""
-    writer, before = PdfWriter(clone_from=body), PdfReader(front)
-    for index, page in enumerate(before.pages):
-        added = writer.insert_page(page, index)
-        added.pop("/StructParents", None)
-    shift = len(before.pages)
-    for page in writer.pages[:shift]:
+def bind(pdf: PdfWriter, front: PdfReader) -> None:
+    """Put the front matter before the book, link its lines to their pages, and number it i, ii ..."""
+    shift = len(front.pages)
+    for index, page in enumerate(front.pages):
+        pdf.insert_page(page, index).pop("/StructParents", None)
+    for page in pdf.pages[:shift]:
         for reference in page.get("/Annots", ()):
-            annotation = reference.get_object()
-            address = annotation.get("/A", {}).get("/URI", "")
+            link = reference.get_object()
+            address = link.get("/A", {}).get("/URI", "")
             if address.startswith(CONTENTS):
-                target = writer.pages[int(address.removeprefix(CONTENTS)) + shift]
-                del annotation["/A"]
-                annotation[NameObject("/Dest")] = ArrayObject([target.indirect_reference, NameObject("/Fit")])
-    writer.set_page_label(0, shift - 1, style=PageLabelStyle.LOWERCASE_ROMAN)
-    writer.set_page_label(shift, len(writer.pages) - 1, style=PageLabelStyle.DECIMAL, start=1)
-    writer.page_mode = "/UseOutlines"
-    writer.add_metadata({"/Title": title, "/Author": author})
-    return writer
+                target = pdf.pages[int(address.removeprefix(CONTENTS)) + shift]
+                del link["/A"]
+                link[NameObject("/Dest")] = ArrayObject([target.indirect_reference, NameObject("/Fit")])
+    pdf.set_page_label(0, shift - 1, style=PageLabelStyle.LOWERCASE_ROMAN)
+    pdf.set_page_label(shift, len(pdf.pages) - 1, style=PageLabelStyle.DECIMAL, start=1)
 
 
 def main() -> None:
@@ -163,15 +159,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         body, front = Path(folder, "body.pdf"), Path(folder, "front.pdf")
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(QUIET))
-        window = browser.new_page()
-        whole = window.evaluate(JOIN, texts)
-        printed(browser, address, whole, body)
-        found = headings(PdfReader(body))
+        whole = browser.new_page().evaluate(JOIN, texts)
+        titles = printed(browser, address, whole, body)
+        pdf = PdfWriter(clone_from=body)
+        found = []
+        for (depth, item), words in zip(bookmarks(pdf), titles, strict=True):
+            assert item.node is not None  # it comes from the file
+            item.node[NameObject("/Title")] = TextStringObject(words)  # Chromium doubles a title at the head of a sheet
+            found.append((depth, words, pdf.get_destination_page_number(item)))
         about = f"{book['author']}, {book['year']}. {book['paper']['sentence']}"
         printed(browser, address, front_matter(book["title"], about, found), front)
         browser.close()
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        bound(front, body, book["title"], book["author"]).write(options.out)
+        bind(pdf, PdfReader(front))
+    pdf.page_mode = "/UseOutlines"
+    pdf.add_metadata({"/Title": book["title"], "/Author": book["author"]})
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    pdf.write(options.out)
     print(options.out)
 
 

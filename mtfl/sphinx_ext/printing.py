@@ -18,7 +18,8 @@ TAG = re.compile(r"<[^>]+>")
 
 def running_head(chapter: str, book: str) -> str:
     """The rules for the head of a chapter's sheets."""
-    left, right = (json.dumps(html.unescape(TAG.sub("", text)), ensure_ascii=False) for text in (chapter, book))
+    titles = ("" if chapter == book else chapter, book)
+    left, right = (json.dumps(html.unescape(TAG.sub("", text)), ensure_ascii=False) for text in titles)
     heads = f"@top-left {{ content: {left} }} @top-right {{ content: {right} }}"
     return f"@page {{ {heads} }} @page :first {{ @top-left {{ content: none }} @top-right {{ content: none }} }}"
 

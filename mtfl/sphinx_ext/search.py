@@ -22,6 +22,7 @@ SILENT = re.compile(
     r"<(mjx-math|svg|script|style|noscript|pre|summary|button)\b.*?</\1>|<a class=\"headerlink\".*?</a>", re.DOTALL
 )
 STATEMENT = "div.proof[id]:has(> p.admonition-title)"
+SET_OFF = "em, strong, td:first-child"
 HEADINGS = ["h1", "h2", "h3", "h4"]
 SPACE = re.compile(r"\s+")
 
@@ -37,7 +38,7 @@ class Entry(NamedTuple):
     within: str
     """The section that a statement stands in; empty for others."""
     terms: list[str]
-    """Words that the text of a section sets off; in the index only where the book does so for the first time."""
+    """Words that the text of a section sets off, as it does where it says what they mean."""
     text: str
 
 
@@ -58,15 +59,12 @@ def entries(page: str, body: str) -> list[Entry]:
     for fraction in soup("mfrac"):
         fraction.contents[-1].insert_before("/")
 
-    def entry(node: Tag, kind: str, heading: Tag | None, within: str = "") -> Entry:
+    def entry(node: Tag, kind: str, heading: Tag | None, within: str = "", mark: str = "") -> Entry:
         title = words(heading)
         if heading:
             heading.extract()
-        terms = [
-            words(part).strip(".,:;")
-            for part in node.select("em, strong, td:first-child")
-            if not part.find_parent("figcaption")
-        ]
+        set_off = [part for part in node.select(mark) if not part.find_parent("figcaption")] if mark else []
+        terms = [words(part).strip(".,:;") for part in set_off]
         node.extract()
         return Entry(page, str(node["id"]), kind, title, within, terms, words(node))
 
@@ -83,7 +81,7 @@ def entries(page: str, body: str) -> list[Entry]:
         statements.append(entry(statement, "statement", statement.find("p", class_="admonition-title"), within))
     kind = "package" if objects else "section"
     inner_first = reversed(soup.select("section[id]"))
-    sections = [entry(section, kind, title_of(section)) for section in inner_first]
+    sections = [entry(section, kind, title_of(section), mark=SET_OFF) for section in inner_first]
     return [*reversed(sections), *statements, *objects]
 
 
@@ -100,7 +98,6 @@ class Index:
         """Start empty."""
         self.found: list[Entry] = []
         self.titles: dict[str, str] = {}
-        self.terms: set[str] = set()
 
     def read(self, app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
         """Take in a page that comes from a source."""
@@ -108,11 +105,8 @@ class Index:
             return
         whole, *parts = entries(pagename, context["body"])
         self.titles[pagename] = whole.title
-        self.found.append(whole._replace(terms=[]))  # a chapter's head only names what is explained later
-        for part in parts:
-            new = [term for term in part.terms if term.casefold() not in self.terms] if part.kind == "section" else []
-            self.terms.update(term.casefold() for term in new)
-            self.found.append(part._replace(terms=new))
+        self.found.append(whole._replace(terms=[]))  # the head of a chapter only names what is explained later
+        self.found += parts
 
     def write(self, app: Sphinx, exception: Exception | None) -> None:
         """Write the index in the place of Sphinx's."""

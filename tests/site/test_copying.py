@@ -201,10 +201,11 @@ def test_a_statement_can_be_cited(open_chapter: Callable[[str], Opened], address
     dialog.get_by_role("button", name="Copy the BibTeX").click()
     page.locator(".mtfl-copied-note:not(:empty)").wait_for()
     assert page.evaluate(READ)[0].replace("\r", "") == bibtex
-    assert dialog.count() == 0
+    dialog.wait_for(state="detached")
     cite.press("Enter")
+    dialog.wait_for()
     page.keyboard.press("Escape")
-    assert dialog.count() == 0
+    dialog.wait_for(state="detached")
     assert page.evaluate("document.activeElement.ariaLabel") == "Cite Lemma 2.1"
 
 

@@ -35,10 +35,16 @@ const Search = {
   },
 
   setIndex([titles, rows]) {
+    const known = new Set();
+    // What the text sets off counts where it does so for the first time.
+    const isNew = (term) => {
+      const line = Search.stemsOf(term).join(" ");
+      return !known.has(line) && known.add(line);
+    };
     Search.titles = titles;
     Search.entries = rows.map(([page, anchor, kind, title, within, terms, text]) => {
       const fields = {};
-      for (const [field, parts] of Object.entries({ title: [title], terms, text: [text] })) {
+      for (const [field, parts] of Object.entries({ title: [title], terms: terms.filter(isNew), text: [text] })) {
         const lines = parts.map(Search.stemsOf), counts = new Map();
         for (const stem of lines.flat()) counts.set(stem, (counts.get(stem) ?? 0) + 1);
         const wholes = parts.map((part) => Search.telling(part).join(" "));
