@@ -158,7 +158,7 @@ def main() -> None:
     address = (SITE / "book.html").resolve().as_uri()  # where its style sheets and pictures are found
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         body, front = Path(folder, "body.pdf"), Path(folder, "front.pdf")
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(QUIET), timeout=0)
         whole = browser.new_page().evaluate(JOIN, texts)
         titles = printed(browser, address, whole, body)
         pdf = PdfWriter(clone_from=body)

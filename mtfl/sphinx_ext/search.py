@@ -56,6 +56,8 @@ def title_of(section: Tag | None) -> Tag | None:
 def entries(page: str, body: str) -> list[Entry]:
     """Everything to find on a page, from the HTML of its text, sections first. Nothing is part of two entries."""
     soup = BeautifulSoup(SILENT.sub("", body), "html.parser")
+    for number in soup.select(".eqno"):
+        number.extract()
     for fraction in soup("mfrac"):
         fraction.contents[-1].insert_before("/")
 

@@ -161,6 +161,7 @@
     close.textContent = "Close";
     close.addEventListener("click", () => dialog.close());
     dialog.append(close);
+    dialog.addEventListener("keydown", (event) => event.key === "Escape" && dialog.close());
     dialog.addEventListener("close", () => dialog.remove());
     document.body.append(dialog);
     dialog.showModal();

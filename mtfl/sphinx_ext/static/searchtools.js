@@ -121,8 +121,7 @@ const Search = {
 
   show(query) {
     const found = Search.find(query), shown = found.slice(0, Search.MOST);
-    const heading = document.createElement("h2"), summary = document.createElement("p");
-    heading.textContent = "Search Results";
+    const summary = document.createElement("p");
     summary.className = "search-summary";
     summary.role = "status";
     const list = document.createElement("ul");
@@ -137,7 +136,7 @@ const Search = {
       item.append(link, where, Search.context(text, query));
       list.append(item);
     }
-    document.getElementById("search-results").replaceChildren(heading, summary, list);
+    document.getElementById("search-results").replaceChildren(summary, list);
     summary.textContent = !found.length ? "Nothing in the book matches these words. Try fewer, or other ones."
       : found.length === 1 ? "One place in the book."
       : found.length > shown.length ? `${found.length} places in the book; the best ${shown.length}:`
