@@ -53,6 +53,15 @@ def test_each_of_a_page_has_its_own_and_proofs_have_none() -> None:
     assert sorted(links) == ["#fig-a", "#thm-a", "#thm-b"]
 
 
+def test_the_link_of_an_equation_is_named() -> None:
+    number = (
+        '<span class="eqno">(3.2)<a class="headerlink" href="#equation-a" title="Link to this equation">#</a></span>'
+    )
+    (link,) = made(number).select("a")
+    assert link["aria-label"] == "Copy the link to equation (3.2)"
+    assert link["title"] == "Copy the link to this equation"
+
+
 def test_a_mistake_is_reported_where_there_is_a_repository() -> None:
     assert made(STATEMENT).select(".mtfl-report") == []
     (link,) = made(STATEMENT, "https://example.org/book/").select(".mtfl-report")

@@ -32,6 +32,7 @@ FIGURE = re.compile(
     r'<a class="headerlink" href="#(?P<id>[^"]+)"[^>]*>#</a>(?P<end></p>)',
     flags=re.DOTALL,
 )
+EQUATION = re.compile(r'(\((?P<number>[\d.]+)\)<a class="headerlink" href="#[^"]+")(?= title)')
 
 
 def tools(anchor: str, name: str, report: str) -> str:
@@ -49,7 +50,7 @@ def tools(anchor: str, name: str, report: str) -> str:
 
 
 def with_tools(body: str, page: str = "", repository: str = "") -> str:
-    """Put the tools at the end of each statement's title and of each figure's caption.
+    """Put the tools at the end of each statement's title and of each figure's caption; name the links of equations.
 
     Args:
         body: the HTML of a page's text.
@@ -63,6 +64,7 @@ def with_tools(body: str, page: str = "", repository: str = "") -> str:
         return found[1] + tools(found["id"], found["name"], report) + found["end"]
 
     body = FIGURE.sub(add, STATEMENT.sub(add, body))
+    body = EQUATION.sub(r'\1 aria-label="Copy the link to equation (\2)"', body)
     return body.replace(' title="Link to this ', ' title="Copy the link to this ')
 
 
