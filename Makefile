@@ -22,13 +22,16 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book test lint arithmetic lab serve pins clean
+.PHONY: help book pdf test lint arithmetic lab serve pins clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 book: $(SITE)/.complete ## run the notebooks and build the site; the first time, make the environment
 	@echo "The book is built: open $(SITE)/index.html, or run 'make serve'."
+
+pdf: $(TEST_STAMP) book ## print the whole book into _build/book.pdf (needs a Chromium, as the tests of the site do)
+	python book/pdf.py
 
 # The book was built in the arithmetic of this machine. Here the notebooks run in another one, of the oldest instructions.
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site

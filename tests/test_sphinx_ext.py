@@ -183,6 +183,13 @@ def test_the_large_script_goes(tmp_path: Path, form: str, exception: Exception |
     assert (script.stat().st_size > 100) == left
 
 
+def test_the_site_gets_the_scripts_of_the_extension() -> None:
+    config = SimpleNamespace(html_static_path=["_static"])
+    sphinx_ext.add_static_files(None, config)  # type: ignore[arg-type]
+    assert config.html_static_path[0] == "_static"  # the book's own files come first
+    assert (Path(config.html_static_path[1]) / "searchtools.js").exists()
+
+
 def test_setup_connects_the_steps() -> None:
     connected: list[str] = []
     app: Any = SimpleNamespace(
@@ -193,6 +200,12 @@ def test_setup_connects_the_steps() -> None:
     )
     assert sphinx_ext.setup(app)["parallel_read_safe"]
     assert connected == [
+        "config-inited",
+        "builder-inited",
+        "html-page-context",
+        "html-page-context",
+        "html-page-context",
+        "build-finished",
         "FigureLinks",
         "autodoc-process-docstring",
         "html-page-context",

@@ -15,11 +15,12 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import fonts, mathematics
+from mtfl.sphinx_ext import citing, fonts, mathematics, printing, search
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
     from sphinx.application import Sphinx
+    from sphinx.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -179,8 +180,17 @@ def drop_icon_script(app: Sphinx, exception: Exception | None) -> None:
         script.write_text("/* The icons come from the web font. */\n")
 
 
+def add_static_files(app: Sphinx, config: Config) -> None:
+    """Take the extension's own static files into the site."""
+    config.html_static_path.append(str(Path(__file__).with_name("static")))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
+    app.connect("config-inited", add_static_files)
+    citing.setup(app)
+    printing.setup(app)
+    search.setup(app)
     app.add_transform(FigureLinks)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import subprocess
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +88,9 @@ class Typesetter:
             self.process.communicate()
 
     def html(self, translator: HTML5Translator, node: nodes.Node, tex: str, *, display: bool) -> str:
-        """A formula as HTML; one that MathJax cannot read is a warning, and stands as its source."""
+        """A formula as HTML, with its TeX; one that MathJax cannot read is a warning, and stands as its source."""
         try:
-            return self.formula(tex, display)
+            return self.formula(tex, display).replace(" ", f' data-tex="{escape(tex)}" ', 1)
         except ValueError as error:
             logger.warning("%s", error, location=node)
             return translator.encode(tex)

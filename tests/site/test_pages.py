@@ -129,10 +129,3 @@ def test_a_request_to_another_site_is_seen(open_page: Callable[..., Opened], sit
 def test_broken_mathematics_is_seen(open_page: Callable[..., Opened], tmp_path: Path, body: str) -> None:
     (tmp_path / "page.html").write_text(PAGE.format(f"<p>{body}</p>"))
     assert shown_wrong(open_page(tmp_path.as_uri() + "/", "page.html"))
-
-
-def test_search_finds_a_page(open_page: Callable[..., Opened], address: str) -> None:
-    opened = open_page(address, "search.html?q=representation")
-    opened.page.wait_for_selector("#search-results li a")
-    assert opened.page.locator("#search-results li a").count() > 0
-    assert opened.errors == []

@@ -1,0 +1,36 @@
+"""The running head of a printed page: the chapter on the left, the book on the right.
+
+A style sheet for all pages cannot know them; the rest of the print sheet is ``book/_static/print.css``.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+TAG = re.compile(r"<[^>]+>")
+
+
+def running_head(chapter: str, book: str) -> str:
+    """The rules for the head of a chapter's sheets."""
+    titles = ("" if chapter == book else chapter, book)
+    left, right = (json.dumps(html.unescape(TAG.sub("", text)), ensure_ascii=False) for text in titles)
+    heads = f"@top-left {{ content: {left} }} @top-right {{ content: {right} }}"
+    return f"@page {{ {heads} }} @page :first {{ @top-left {{ content: none }} @top-right {{ content: none }} }}"
+
+
+def add_head(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Put the running head into a page that comes from a source."""
+    if doctree is not None:
+        head = running_head(context["title"], app.config.html_title or app.config.project).replace("<", "\\3c ")
+        context["metatags"] = context.get("metatags", "") + f'<style media="print">{head}</style>'
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the step."""
+    app.connect("html-page-context", add_head)

@@ -1,0 +1,123 @@
+"""What a search finds: sections, numbered statements and objects of the package, each with its own anchor.
+
+Sphinx's own index knows pages, and a page here is forty screens long. Its place, and that of Sphinx's script, take the
+entries of this module and ``static/searchtools.js``. Both are scripts, so that a search works in files as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bs4 import BeautifulSoup
+from bs4.element import PageElement, Tag
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+# What is no text of the page. A formula is read from its MathML.
+SILENT = re.compile(
+    r"<(mjx-math|svg|script|style|noscript|pre|summary|button)\b.*?</\1>|<a class=\"headerlink\".*?</a>", re.DOTALL
+)
+STATEMENT = "div.proof[id]:has(> p.admonition-title)"
+SET_OFF = "em, strong, td:first-child"
+HEADINGS = ["h1", "h2", "h3", "h4"]
+SPACE = re.compile(r"\s+")
+
+
+class Entry(NamedTuple):
+    """One thing to find."""
+
+    page: str
+    anchor: str
+    kind: str
+    """section, statement, package (a section about it), or what Sphinx calls its objects: function, attribute ..."""
+    title: str
+    within: str
+    """The section that a statement stands in; empty for others."""
+    terms: list[str]
+    """Words that the text of a section sets off, as it does where it says what they mean."""
+    text: str
+
+
+def words(node: PageElement | None) -> str:
+    """The text of an element, on one line; none of what is not there."""
+    return SPACE.sub(" ", node.get_text()).strip() if node else ""
+
+
+def title_of(section: Tag | None) -> Tag | None:
+    """The heading of a section."""
+    heading = section.find(HEADINGS, recursive=False) if section else None
+    return heading if isinstance(heading, Tag) else None
+
+
+def entries(page: str, body: str) -> list[Entry]:
+    """Everything to find on a page, from the HTML of its text, sections first. Nothing is part of two entries."""
+    soup = BeautifulSoup(SILENT.sub("", body), "html.parser")
+    for number in soup.select(".eqno"):
+        number.extract()
+    for fraction in soup("mfrac"):
+        fraction.contents[-1].insert_before("/")
+
+    def entry(node: Tag, kind: str, heading: Tag | None, within: str = "", mark: str = "") -> Entry:
+        title = words(heading)
+        if heading:
+            heading.extract()
+        set_off = [part for part in node.select(mark) if not part.find_parent("figcaption")] if mark else []
+        terms = [words(part).strip(".,:;") for part in set_off]
+        node.extract()
+        return Entry(page, str(node["id"]), kind, title, within, terms, words(node))
+
+    objects, statements = [], []
+    for name in soup.select("dl.py > dt[id]"):
+        kind = str(name.find_parent("dl").get_attribute_list("class")[-1])  # type: ignore[union-attr]  # it has one
+        summary = name.find_next_sibling("dd").find("p", recursive=False)  # type: ignore[union-attr]
+        anchor = str(name["id"])
+        objects.append(Entry(page, anchor, kind, anchor.removeprefix("mtfl."), "", [], words(summary)))
+    for listed in soup.select("dl.py"):
+        listed.extract()
+    for statement in soup.select(STATEMENT):
+        within = words(title_of(statement.find_parent("section", id=True)))
+        statements.append(entry(statement, "statement", statement.find("p", class_="admonition-title"), within))
+    kind = "package" if objects else "section"
+    inner_first = reversed(soup.select("section[id]"))
+    sections = [entry(section, kind, title_of(section), mark=SET_OFF) for section in inner_first]
+    return [*reversed(sections), *statements, *objects]
+
+
+def script(found: list[Entry], titles: dict[str, str]) -> str:
+    """The index as a script: the titles of pages by their names, and the entries."""
+    rows = [[*entry] for entry in found]
+    return f"Search.setIndex({json.dumps([titles, rows], ensure_ascii=False, separators=(',', ':'))})\n"
+
+
+class Index:
+    """The entries of all pages, gathered as pages are written, the chapters first."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.found: list[Entry] = []
+        self.titles: dict[str, str] = {}
+
+    def read(self, app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+        """Take in a page that comes from a source."""
+        if doctree is None:
+            return
+        whole, *parts = entries(pagename, context["body"])
+        self.titles[pagename] = whole.title
+        self.found.append(whole._replace(terms=[]))  # the head of a chapter only names what is explained later
+        self.found += parts
+
+    def write(self, app: Sphinx, exception: Exception | None) -> None:
+        """Write the index in the place of Sphinx's."""
+        if not exception and app.builder.format == "html":
+            Path(app.outdir, "searchindex.js").write_text(script(self.found, self.titles), "utf8")
+
+
+def setup(app: Sphinx) -> None:
+    """Gather the index and write it. The script that reads it is one of the extension's static files."""
+    index = Index()
+    app.connect("html-page-context", index.read, priority=900)  # after the text is mended
+    app.connect("build-finished", index.write)

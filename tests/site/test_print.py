@@ -1,0 +1,215 @@
+"""On paper a page is light, whole and open, and the book is one PDF that knows its titles, numbers and links."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+from opened import Opened
+from playwright.sync_api import Browser
+from pypdf import PageObject, PdfReader
+
+ROOT = Path(__file__).parents[2]
+PRINTED = ["reproduce", "01_setup"]  # a short page and a chapter
+MILLIMETRE = 72 / 25.4
+TOP, BOTTOM = 20 * MILLIMETRE, 18 * MILLIMETRE  # margins of a sheet
+WIDTH = 658  # px between the margins of A4
+
+
+@pytest.fixture(scope="module")
+def pdf(site: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> PdfReader:
+    """Two pages of the book as one PDF. (The browser is asked for so that its absence skips these tests.)"""
+    path = tmp_path_factory.mktemp("pdf") / "book.pdf"
+    subprocess.run([sys.executable, ROOT / "book" / "pdf.py", *PRINTED, "--out", path], check=True)
+    return PdfReader(path)
+
+
+@pytest.fixture(scope="module")
+def texts(pdf: PdfReader) -> list[str]:
+    """The text of each sheet."""
+    return [page.extract_text() for page in pdf.pages]
+
+
+def soups(site: Path) -> dict[str, Tag]:
+    """The text of those pages in the site."""
+    found = {}
+    for name in PRINTED:
+        article = BeautifulSoup((site / f"{name}.html").read_text("utf8"), "html.parser").article
+        assert article is not None
+        for silent in article.select(".headerlink, mjx-math, .mtfl-tools, script, style, svg"):
+            silent.extract()
+        found[name] = article
+    return found
+
+
+def letters(text: str) -> str:
+    """A text without its spaces, which a PDF places as it likes."""
+    return re.sub(r"\s", "", text)
+
+
+def bookmarks(items: list[Any], depth: int = 0) -> Iterator[tuple[int, Any]]:
+    for item in items:
+        if isinstance(item, list):
+            yield from bookmarks(item, depth + 1)
+        else:
+            yield depth, item
+
+
+def front(pdf: PdfReader) -> int:
+    """How many sheets come before the first page."""
+    return pdf.page_labels.index("1")
+
+
+def test_sheets_are_numbered_through(pdf: PdfReader, texts: list[str]) -> None:
+    before = front(pdf)
+    assert pdf.page_labels[:before] == ["i", "ii"]
+    assert pdf.page_labels[before:] == [str(number) for number in range(1, len(pdf.pages) - before + 1)]
+    assert 20 <= len(pdf.pages) <= 36
+    for number, text in enumerate(texts[before:], 1):
+        assert re.search(rf"(^|\n){number}(\n|$)", text), f"sheet {number} does not bear its number"
+    running = [text for text in texts if "1. What can be learned at all" in text and "Many Tasks, One Rep" in text]
+    assert len(running) >= 15
+
+
+def test_titles_are_bookmarks_and_contents(pdf: PdfReader, texts: list[str], site: Path) -> None:
+    titles = [heading.get_text().strip() for soup in soups(site).values() for heading in soup.select("h1, h2, h3, h4")]
+    found = list(bookmarks(pdf.outline))
+    assert [item.title for _, item in found] == titles
+    for depth, item in found:
+        index = pdf.get_destination_page_number(item)
+        assert index is not None
+        assert letters(item.title) in letters(texts[index])
+        if depth < 2:
+            line = f"{item.title}{index - front(pdf) + 1}"
+            assert letters(line) in letters("".join(texts[: front(pdf)]))
+
+
+def test_links_stay_in_the_book(pdf: PdfReader) -> None:
+    names = pdf.named_destinations
+    inner, outer = 0, []
+    for page in pdf.pages:
+        for reference in page.get("/Annots", ()):
+            link = reference.get_object()
+            if "/Dest" in link:
+                target = link["/Dest"]
+                inner += 1
+                assert not isinstance(target, str) or target in names
+            elif address := link.get("/A", {}).get("/URI"):
+                outer.append(address)
+    assert inner > 60
+    assert not [address for address in outer if any(f"{name}.html" in address for name in PRINTED)]
+    assert not [address for address in outer if "contents.invalid" in address]
+
+
+def test_statements_proofs_and_solutions_are_there(texts: list[str], site: Path) -> None:
+    whole = letters("".join(texts))
+    chapter = soups(site)["01_setup"]
+    statements = [title.get_text() for title in chapter.select(".proof > .admonition-title")]
+    assert len(statements) == 11
+    for title in statements:
+        assert letters(title) in whole
+    solutions = chapter.select("details.sd-dropdown p")
+    assert len(solutions) >= 3
+    first_words = [" ".join(str(next(iter(part.strings))).split()[:4]) for part in solutions]
+    for opening in first_words:
+        assert letters(opening) in whole
+    for control in ("Show code cell source", "Copy the link", "Search", "Previous"):
+        assert letters(control) not in whole
+
+
+def test_code_is_whole(texts: list[str], site: Path) -> None:
+    whole = letters("".join(texts))
+    shown = soups(site)["01_setup"].select(".cell_input pre, .cell_output pre")
+    lines = [line for pre in shown if not pre.find_parent("details") for line in pre.get_text().splitlines()]
+    assert max(map(len, lines)) > 100
+    missing = [line for line in lines if letters(line) not in whole]
+    assert missing == []
+
+
+def test_fonts_are_embedded(pdf: PdfReader) -> None:
+    resources: list[Any] = [page["/Resources"] for page in pdf.pages]
+    fonts = [font.get_object() for of_sheet in resources for font in of_sheet.get("/Font", {}).values()]
+    assert fonts
+    for font in fonts:
+        if font["/Subtype"] == "/Type3":
+            continue  # its glyphs are part of the file
+        described = font["/DescendantFonts"][0].get_object() if "/DescendantFonts" in font else font
+        assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(described["/FontDescriptor"])
+
+
+def lowest(page: PageObject) -> float:
+    """The lowest mark on a sheet above its bottom margin, from below."""
+    marks = [float(page.mediabox.height)]
+    points: list[float] = []
+
+    def see(operator: bytes, operands: list[Any], matrix: list[float], text_matrix: list[float]) -> None:
+        if operator in (b"m", b"l"):
+            points.append(float(operands[1]) * matrix[3] + matrix[5])
+        elif operator == b"c":
+            points.append(float(operands[5]) * matrix[3] + matrix[5])
+        elif operator == b"re":
+            corners = (float(operands[1]), float(operands[1]) + float(operands[3]))
+            points.extend(corner * matrix[3] + matrix[5] for corner in corners)
+        elif operator in (b"f", b"F", b"f*", b"S", b"s", b"B", b"B*", b"b", b"b*"):
+            if max(points) - min(points) < 0.9 * float(page.mediabox.height):  # not the ground of the sheet
+                marks.extend(points)
+            points.clear()
+        elif operator == b"n":
+            points.clear()
+        elif operator in (b"Tj", b"TJ"):
+            marks.append(text_matrix[5] * matrix[3] + matrix[5])
+
+    page.extract_text(visitor_operand_before=see)
+    return min(mark for mark in marks if mark > BOTTOM)
+
+
+def test_no_sheet_is_half_empty(pdf: PdfReader) -> None:
+    height = float(pdf.pages[0].mediabox.height) - TOP - BOTTOM
+    starts = {pdf.get_destination_page_number(item) for depth, item in bookmarks(pdf.outline) if depth == 0}
+    blank = {}
+    for index in range(front(pdf), len(pdf.pages)):
+        if index + 1 not in starts and index + 1 < len(pdf.pages):  # the end of a chapter may be short
+            blank[index] = (lowest(pdf.pages[index]) - BOTTOM) / height
+    assert len(blank) > 15
+    assert {index: share for index, share in blank.items() if share > 0.45} == {}
+
+
+TOO_WIDE = """(all, width) => all.filter(node => node.checkVisibility())
+    .map(node => [node.getBoundingClientRect().right, node.tagName, node.textContent.slice(0, 60)])
+    .filter(([right]) => right > width)"""
+
+
+def test_nothing_is_wider_than_a_sheet(open_page: Callable[..., Opened], served: str, name: str) -> None:
+    page = open_page(served, name, viewport={"width": WIDTH, "height": 900}).page
+    page.emulate_media(media="print")
+    parts = ".bd-article :is(pre, pre span, table, img, svg, mjx-math, p, h1, h2, h3)"
+    wide = page.locator(parts).evaluate_all(TOO_WIDE, WIDTH + 1)
+    assert wide == []
+
+
+STATE = """() => [
+    getComputedStyle(document.body).backgroundColor,
+    document.querySelector("h1").dataset.address ?? "",
+    document.querySelectorAll("details.sd-dropdown:not([open])").length,
+]"""
+
+
+def test_a_page_is_printed_light_and_open_and_then_as_it_was(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "01_setup.html", color_scheme="dark").page
+    dark, _, folded = page.evaluate(STATE)
+    page.evaluate(f"addEventListener('beforeprint', () => window.onPaper = ({STATE})())")
+    page.pdf()
+    light, address, still_folded = page.evaluate("window.onPaper")
+    assert folded >= 3
+    assert still_folded == 0
+    assert (light, dark) == ("rgb(255, 255, 255)", page.evaluate(STATE)[0])
+    assert light != dark
+    assert address == f"{served}01_setup.html"
+    assert page.evaluate(STATE)[2] == folded
