@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-RULE = re.compile(r'([^{}]*)\{[^{}]*?content:\s*"((?:\\.|[^"\\])*)"')
+STRING = r'"((?:\\.|[^"\\])*)"'
+RULE = re.compile(rf'([^{{}}"]*)\{{((?:{STRING}|[^{{}}"])*)\}}')
+# What a rule shows, itself or by way of a property of its own: content: "x", --icon: "x"
+SHOWN = re.compile(rf"(?:\bcontent|--[\w-]+)\s*:\s*{STRING}")
 ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})\s?|\\(.)")
 FONT_URL = re.compile(r'url\("?([^")]+\.woff2?)"?\)')
 ICON = re.compile(r"\bfa-[a-z0-9-]+")
@@ -24,7 +27,7 @@ def unescape(text: str) -> str:
 
 def contents(css: str) -> list[tuple[str, str]]:
     """The selector and the characters of every rule of a style sheet that puts characters on the page."""
-    return [(selector.strip(), unescape(text)) for selector, text in RULE.findall(css)]
+    return [(rule[1].strip(), unescape(text)) for rule in RULE.finditer(css) for text in SHOWN.findall(rule[2])]
 
 
 def subset_font(source: Path, target: Path, characters: Iterable[str]) -> None:
