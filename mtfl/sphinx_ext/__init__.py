@@ -48,6 +48,15 @@ MENDS = (
 FOLDED = re.compile(r'<p (class="(?:collapsed|expanded) admonition-title")>(.*?)</p>')  # the words on folded code
 STYLE = re.compile(r'(<div class="mtfl-figure"[^>]*>)<style>.*?</style>', flags=re.DOTALL)
 FIGURES_STYLE = "explorables.css"
+# The theme asks every box whether it scrolls, so that the keyboard can reach it: at once, and after each change. To
+# answer, the browser must lay all of the page out. Ours asks a box when it has been laid out.
+ASKS_ALL = 'const e=()=>{document.querySelectorAll(["pre",'
+ASKS_THOSE_LAID_OUT = """const boxes = new ResizeObserver((seen) => seen.forEach(({ target }) => {
+  target.tabIndex = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight ? 0 : -1;
+}));
+document.querySelectorAll("pre, .cell_output > .output").forEach((box) => boxes.observe(box));
+return;
+"""
 INDEX = """<!DOCTYPE html>
 <html lang="{language}">
 <head>
@@ -205,8 +214,19 @@ def use_layout(app: Sphinx, config: Config) -> None:
     config.templates_path.append(str(Path(__file__).parent))
 
 
+def patch(script: str) -> str:
+    """The theme's script, without what makes the browser lay all of a page out.
+
+    Raises:
+        ValueError: if the script is not the one that this module knows.
+    """
+    if script.count(ASKS_ALL) != 1:
+        raise ValueError(f"patch: the theme's script must hold {ASKS_ALL!r} once; it has changed. Patch the new one.")
+    return script.replace(ASKS_ALL, ASKS_THOSE_LAID_OUT + ASKS_ALL)
+
+
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Add the figures' style sheet and the way in to the site, and drop a large script: icons come as a web font."""
+    """Add the figures' style sheet and the way in, patch a script, drop a large one: icons come as a web font."""
     if not exception and app.builder.format == "html":
         out, config = Path(app.outdir), app.config
         shutil.copy(Path(explorables.__file__).with_name(FIGURES_STYLE), out / "_static")
@@ -214,7 +234,10 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
             language=config.language, page=f"{config.root_doc}.html", title=html.escape(config.html_title)
         )
         (out / "index.html").write_text(index, "utf8")
-        (out / "_static" / "scripts" / "fontawesome.js").unlink(missing_ok=True)
+        scripts = out / "_static" / "scripts"
+        theme = scripts / "pydata-sphinx-theme.js"
+        theme.write_text(patch(theme.read_text("utf8")), "utf8")
+        (scripts / "fontawesome.js").unlink(missing_ok=True)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -18,6 +18,7 @@ SHOWN = re.compile(rf"(?:\bcontent|--[\w-]+)\s*:\s*{STRING}")
 ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})\s?|\\(.)")
 FONT_URL = re.compile(r'url\("?([^")]+\.woff2?)"?\)')
 ICON = re.compile(r"\bfa-[a-z0-9-]+")
+ICON_RULE = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]*"\}')
 
 
 def unescape(text: str) -> str:
@@ -61,14 +62,22 @@ def icons(css: str, markup: str) -> str:
     )
 
 
+def drop_icons(css: str, markup: str) -> str:
+    """The theme's style sheet without the icons that no page can show."""
+    used = set(ICON.findall(markup))
+    return ICON_RULE.sub(lambda rule: rule[0] if used.intersection(ICON.findall(rule[0])) else "", css)
+
+
 def subset_icons(app: Sphinx, exception: Exception | None) -> None:
-    """Leave only the icons that the site's pages and scripts name in the theme's icon fonts."""
+    """Leave only the icons that the site's pages and scripts name in the theme's icon fonts and style sheet."""
     if exception or app.builder.format != "html":
         return
     site = Path(app.outdir)
     static = site / "_static"
-    css = "".join(path.read_text("utf8") for path in sorted((static / "styles").glob("*.css")))
+    sheets = {path: path.read_text("utf8") for path in sorted((static / "styles").glob("*.css"))}
     markup = "".join(path.read_text("utf8") for path in [*site.glob("*.html"), *(static / "scripts").glob("*.js")])
-    shown = icons(css, markup)
+    shown = icons("".join(sheets.values()), markup)
+    for path, css in sheets.items():
+        path.write_text(drop_icons(css, markup), "utf8")
     for font in (static / "vendor" / "fontawesome" / "webfonts").glob("*.woff2"):
         subset_font(font, font, shown)

@@ -13,7 +13,7 @@ import markup
 import pytest
 from axe import violations, violations_in_all_views
 from check_links import anchor
-from opened import Opened, serve, styled
+from opened import AT_ONCE, BLOCKS, Opened, serve, styled
 from playwright.sync_api import Browser, Route
 
 from mtfl.sphinx_ext.fonts import subset_font
@@ -191,8 +191,6 @@ LANDINGS = """async names => {
     }
     return found;
 }"""
-BLOCKS = ".bd-article section > *"
-AT_ONCE = f"{BLOCKS} {{ content-visibility: visible !important }}"
 
 
 def test_links_land_where_they_would_if_all_was_laid_out(
