@@ -4,7 +4,7 @@
     python book/execute.py --store 01_setup    runs one, and writes the outputs of its checked cells into its file
 
 The cache knows a notebook by its code cells, so it is emptied when anything else that outputs depend on has
-changed: the package, the pinned versions, the chapters' data, the interpreter.
+changed: the package, the pinned versions, the chapters' data, the interpreter, this file.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def fingerprint() -> str:
     files = (path for ending in ("py", "js", "css") for path in (ROOT / "mtfl").rglob(f"*.{ending}"))
     sources = (path for path in files if "sphinx_ext" not in path.parts)
     data = (ROOT / "book" / "data").rglob("*.*")
-    for path in [ROOT / "constraints.txt", *sorted(sources), *sorted(data)]:
+    for path in [Path(__file__).resolve(), ROOT / "constraints.txt", *sorted(sources), *sorted(data)]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -166,6 +166,7 @@ async def run(path: Path, cache: JupyterCacheAbstract, free: asyncio.Semaphore, 
             timeout=HANG,
             startup_timeout=HANG,
             iopub_timeout=HANG,
+            coalesce_streams=True,  # a print may arrive in pieces, at random
             record_timing=False,  # it would change the cells, and the cache would not know them again
             kernel_manager_class=Manager,
             resources={"metadata": {"path": str(path.parent)}},

@@ -60,6 +60,8 @@ _FATE_TITLES: dict[str, str] = {
     "faint": "Some directions, but by a faint step",
     "nothing": "Nothing learned, with or without decay",
 }
+# What Matplotlib's style sheet gives every element, those of the page around the picture too; in its place, inherited.
+_STROKES = "stroke-linejoin: round; stroke-linecap: butt"
 _STYLE = {
     "svg.fonttype": "path",
     "font.size": 10.5,
@@ -124,7 +126,7 @@ def show(figure: Figure, *, alt: str) -> Picture:
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg ") :]
-    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<defs>\s*<style\b.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = _PLACE.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)
     own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids ...
@@ -134,7 +136,7 @@ def show(figure: Figure, *, alt: str) -> Picture:
     limit = f"{float(width.group(1)) * 4 / 3:.0f}px" if width else "100%"
     svg = re.sub(
         r' width="[\d.]+pt"',
-        f' style="--mtfl-width: {limit}; width: 100%; max-width: {limit}; height: auto"',
+        f' style="--mtfl-width: {limit}; width: 100%; max-width: {limit}; height: auto; {_STROKES}"',
         svg,
         count=1,
     )

@@ -164,7 +164,7 @@ class TransferSettings:
     Args:
         d: input dimension.
         r: number of features.
-        neurons: m.
+        neurons: their number m.
         tasks: pretraining tasks T of the pretrained and the linear representation.
         law: of the pretraining tasks (see :data:`mtfl.tasks.LAWS`).
         batch_size: inputs in each of the two pretraining batches.

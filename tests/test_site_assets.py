@@ -123,6 +123,11 @@ def test_contents_of_a_style_sheet() -> None:
     assert fonts.contents(css) == [(".fa-moon:before,.fa-x:before", "\uf186"), ("mjx-c::before", 'a"\\')]
 
 
+def test_contents_that_a_style_sheet_keeps_in_properties() -> None:
+    css = 'html{--size:1rem;--icon-a:"\uf0eb";--icon-b:var(--icon-a)}p:after{content:"}";--icon : "\\f06a"}'
+    assert fonts.contents(css) == [("html", "\uf0eb"), ("p:after", "}"), ("p:after", "\uf06a")]
+
+
 def test_icons_are_those_that_pages_and_other_rules_use() -> None:
     css = r'.fa-moon:before{content:"\f186"}.fa-sun:before{content:"\f185"}.more:after{content:"\f107"}'
     assert fonts.icons(css, '<i class="fa-solid fa-sun"></i>') == "\uf185\uf107"

@@ -12,6 +12,7 @@ from docutils.utils import new_document
 from myst_nb.core.render import MimeData
 
 from mtfl import sphinx_ext
+from mtfl.explorables import NeuronsInPlane
 
 
 def widget(*children: str, **state: object) -> dict[str, object]:
@@ -51,6 +52,8 @@ def test_mend_makes_lines_of_a_long_signature() -> None:
 def test_mend_changes_only_what_is_wrong() -> None:
     assert sphinx_ext.mend('<summary aria-label="Toggle hidden content">x</summary>') == "<summary>x</summary>"
     assert sphinx_ext.mend("<p>x</p>") == "<p>x</p>"
+    folded = '<summary>\n<{0} class="collapsed admonition-title">Show</{0}>\n</summary>'
+    assert sphinx_ext.mend(folded.format("p")) == folded.format("span")
 
 
 @pytest.mark.parametrize(
@@ -157,30 +160,57 @@ def test_other_outputs_are_left_alone() -> None:
 
 
 def test_a_page_is_mended_and_loses_widget_scripts() -> None:
-    files = {"ipywidgets_state": 1, "ipywidgets_0": 2, "plot": 3}
-    app: Any = SimpleNamespace(env=SimpleNamespace(nb_metadata={"page": {"js_files": files}}))
+    files, styles = {"ipywidgets_state": 1, "ipywidgets_0": 2, "plot": 3}, []
+    app: Any = SimpleNamespace(
+        env=SimpleNamespace(nb_metadata={"page": {"js_files": files}}), add_css_file=styles.append
+    )
     context: dict[str, Any] = {"body": '<div id="proof-content">'}
     sphinx_ext.drop_widget_scripts(app, "page", "", context, None)
     sphinx_ext.mend_page(app, "page", "", context, None)
     sphinx_ext.mend_page(app, "search", "", {}, None)
     assert files == {"plot": 3}
     assert context == {"body": "<div>"}
+    assert styles == []
+
+
+def test_figures_to_move_share_a_style_sheet() -> None:
+    styles: list[str] = []
+    app: Any = SimpleNamespace(add_css_file=styles.append)
+    figure = NeuronsInPlane().page()
+    context: dict[str, Any] = {"body": figure + "<p>text</p>" + figure}
+    sphinx_ext.mend_page(app, "page", "", context, None)
+    assert "<style" not in context["body"]
+    assert context["body"].count("<noscript>") == figure.count("<noscript>") + 1
+    assert styles == ["explorables.css"]
+
+
+def test_no_script_holds_a_page_up() -> None:
+    scripts = [SimpleNamespace(filename="a.js", attributes={}), SimpleNamespace(filename=None, attributes={"body": ""})]
+    sphinx_ext.defer_scripts(None, "page", "", {"script_files": scripts}, None)  # type: ignore[arg-type]
+    assert [script.attributes for script in scripts] == [{"defer": "defer"}, {"body": "", "type": "module"}]
 
 
 def html_app(folder: Path, form: str = "html") -> Any:
     (folder / "_static" / "scripts").mkdir(parents=True)
-    return SimpleNamespace(outdir=folder, builder=SimpleNamespace(format=form))
+    config = SimpleNamespace(language="en", root_doc="first", html_title="A & B")
+    return SimpleNamespace(outdir=folder, builder=SimpleNamespace(format=form), config=config)
 
 
 @pytest.mark.parametrize(
     ("form", "exception", "left"), [("html", None, False), ("latex", None, True), ("html", ValueError("failed"), True)]
 )
-def test_the_large_script_goes(tmp_path: Path, form: str, exception: Exception | None, left: bool) -> None:
+def test_a_site_gets_a_way_in_and_loses_a_large_script(
+    tmp_path: Path, form: str, exception: Exception | None, left: bool
+) -> None:
     app = html_app(tmp_path, form)
-    script = tmp_path / "_static" / "scripts" / "fontawesome.js"
+    script, index = tmp_path / "_static" / "scripts" / "fontawesome.js", tmp_path / "index.html"
     script.write_text(1000 * "large")
-    sphinx_ext.drop_icon_script(app, exception)
-    assert (script.stat().st_size > 100) == left
+    sphinx_ext.finish(app, exception)
+    assert script.exists() == left
+    assert index.exists() == (tmp_path / "_static" / "explorables.css").exists() == (not left)
+    if not left:
+        assert "url=first.html" in index.read_text()
+        assert "<title>A &amp; B</title>" in index.read_text()
 
 
 def test_the_site_gets_the_scripts_of_the_extension() -> None:
@@ -210,6 +240,8 @@ def test_setup_connects_the_steps() -> None:
         "autodoc-process-docstring",
         "html-page-context",
         "html-page-context",
+        "html-page-context",
+        "config-inited",
         "build-finished",
         "build-finished",
         "typeset",

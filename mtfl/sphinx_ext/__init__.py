@@ -6,7 +6,9 @@ Only the build of the book loads this module.
 from __future__ import annotations
 
 import dataclasses
+import html
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from docutils import nodes
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
+from mtfl import explorables
 from mtfl.figures import GLYPH
 from mtfl.sphinx_ext import citing, fonts, mathematics, printing, search
 
@@ -39,8 +42,32 @@ MENDS = (
     ('<summary aria-label="Toggle hidden content">', "<summary>"),
     ('<div role="list" class="citation-list">', '<div class="citation-list">'),
     (' role="doc-biblioentry"', ""),
-    (' id="proof-content"', ""),  # the same id in every theorem
+    (' id="proof-content"', ""),  # the same id in every theorem ...
+    (' id="proof"', ""),  # ... and in every proof
 )
+FOLDED = re.compile(r'<p (class="(?:collapsed|expanded) admonition-title")>(.*?)</p>')  # the words on folded code
+STYLE = re.compile(r'(<div class="mtfl-figure"[^>]*>)<style>.*?</style>', flags=re.DOTALL)
+FIGURES_STYLE = "explorables.css"
+# The theme asks every box whether it scrolls, so that the keyboard can reach it: at once, and after each change. To
+# answer, the browser must lay all of the page out. Ours asks a box when it has been laid out.
+ASKS_ALL = 'const e=()=>{document.querySelectorAll(["pre",'
+ASKS_THOSE_LAID_OUT = """const boxes = new ResizeObserver((seen) => seen.forEach(({ target }) => {
+  target.tabIndex = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight ? 0 : -1;
+}));
+document.querySelectorAll("pre, .cell_output > .output").forEach((box) => boxes.observe(box));
+return;
+"""
+INDEX = """<!DOCTYPE html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="0; url={page}">
+<title>{title}</title>
+</head>
+<body><a href="{page}">{title}</a></body>
+</html>
+"""
 
 
 LITERAL = re.compile(r"(``.+?``|`[^`]+`)")
@@ -154,6 +181,7 @@ def mend(body: str) -> str:
     body = share_glyphs(body)
     for old, new in MENDS:
         body = body.replace(old, new)
+    body = FOLDED.sub(r"<span \1>\2</span>", body)
     return SIGNATURE.sub(
         lambda found: found[1].replace("<dd>", '<span class="mtfl-parameter">').replace("</dd>", "</span>"),
         body,
@@ -161,9 +189,17 @@ def mend(body: str) -> str:
 
 
 def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Mend a page before it is written."""
+    """Mend a page before it is written. Figures to move share one style sheet; alone, each brings its own."""
     if "body" in context:
-        context["body"] = mend(context["body"])
+        context["body"], figures = STYLE.subn(r"\1", mend(context["body"]))
+        if figures:
+            app.add_css_file(FIGURES_STYLE)
+
+
+def defer_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let no script hold the page up: files wait until it is there, and so do modules, in the same order."""
+    for script in context["script_files"]:
+        script.attributes.update({"defer": "defer"} if script.filename else {"type": "module"})
 
 
 def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
@@ -173,11 +209,35 @@ def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: 
         del files[key]
 
 
-def drop_icon_script(app: Sphinx, exception: Exception | None) -> None:
-    """Take out a large script that the theme does not need: its icons also come as a web font."""
+def use_layout(app: Sphinx, config: Config) -> None:
+    """Take the frame of pages from the folder of this module."""
+    config.templates_path.append(str(Path(__file__).parent))
+
+
+def patch(script: str) -> str:
+    """The theme's script, without what makes the browser lay all of a page out.
+
+    Raises:
+        ValueError: if the script is not the one that this module knows.
+    """
+    if script.count(ASKS_ALL) != 1:
+        raise ValueError(f"patch: the theme's script must hold {ASKS_ALL!r} once; it has changed. Patch the new one.")
+    return script.replace(ASKS_ALL, ASKS_THOSE_LAID_OUT + ASKS_ALL)
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Add the figures' style sheet and the way in, patch a script, drop a large one: icons come as a web font."""
     if not exception and app.builder.format == "html":
-        script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
-        script.write_text("/* The icons come from the web font. */\n")
+        out, config = Path(app.outdir), app.config
+        shutil.copy(Path(explorables.__file__).with_name(FIGURES_STYLE), out / "_static")
+        index = INDEX.format(
+            language=config.language, page=f"{config.root_doc}.html", title=html.escape(config.html_title)
+        )
+        (out / "index.html").write_text(index, "utf8")
+        scripts = out / "_static" / "scripts"
+        theme = scripts / "pydata-sphinx-theme.js"
+        theme.write_text(patch(theme.read_text("utf8")), "utf8")
+        (scripts / "fontawesome.js").unlink(missing_ok=True)
 
 
 def add_static_files(app: Sphinx, config: Config) -> None:
@@ -195,6 +255,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)
-    app.connect("build-finished", drop_icon_script, priority=900)  # after the theme has copied its files
+    app.connect("html-page-context", defer_scripts, priority=900)  # after the theme has added its own
+    app.connect("config-inited", use_layout)
+    app.connect("build-finished", finish, priority=400)  # before an index without a title is made
     app.connect("build-finished", fonts.subset_icons, priority=900)
     return mathematics.setup(app)

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-RULE = re.compile(r'([^{}]*)\{[^{}]*?content:\s*"((?:\\.|[^"\\])*)"')
+STRING = r'"((?:\\.|[^"\\])*)"'
+RULE = re.compile(rf'([^{{}}"]*)\{{((?:{STRING}|[^{{}}"])*)\}}')
+# What a rule shows, itself or by way of a property of its own: content: "x", --icon: "x"
+SHOWN = re.compile(rf"(?:\bcontent|--[\w-]+)\s*:\s*{STRING}")
 ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})\s?|\\(.)")
 FONT_URL = re.compile(r'url\("?([^")]+\.woff2?)"?\)')
 ICON = re.compile(r"\bfa-[a-z0-9-]+")
+ICON_RULE = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]*"\}')
 
 
 def unescape(text: str) -> str:
@@ -24,7 +28,7 @@ def unescape(text: str) -> str:
 
 def contents(css: str) -> list[tuple[str, str]]:
     """The selector and the characters of every rule of a style sheet that puts characters on the page."""
-    return [(selector.strip(), unescape(text)) for selector, text in RULE.findall(css)]
+    return [(rule[1].strip(), unescape(text)) for rule in RULE.finditer(css) for text in SHOWN.findall(rule[2])]
 
 
 def subset_font(source: Path, target: Path, characters: Iterable[str]) -> None:
@@ -58,14 +62,22 @@ def icons(css: str, markup: str) -> str:
     )
 
 
+def drop_icons(css: str, markup: str) -> str:
+    """The theme's style sheet without the icons that no page can show."""
+    used = set(ICON.findall(markup))
+    return ICON_RULE.sub(lambda rule: rule[0] if used.intersection(ICON.findall(rule[0])) else "", css)
+
+
 def subset_icons(app: Sphinx, exception: Exception | None) -> None:
-    """Leave only the icons that the site's pages and scripts name in the theme's icon fonts."""
+    """Leave only the icons that the site's pages and scripts name in the theme's icon fonts and style sheet."""
     if exception or app.builder.format != "html":
         return
     site = Path(app.outdir)
     static = site / "_static"
-    css = "".join(path.read_text("utf8") for path in sorted((static / "styles").glob("*.css")))
+    sheets = {path: path.read_text("utf8") for path in sorted((static / "styles").glob("*.css"))}
     markup = "".join(path.read_text("utf8") for path in [*site.glob("*.html"), *(static / "scripts").glob("*.js")])
-    shown = icons(css, markup)
+    shown = icons("".join(sheets.values()), markup)
+    for path, css in sheets.items():
+        path.write_text(drop_icons(css, markup), "utf8")
     for font in (static / "vendor" / "fontawesome" / "webfonts").glob("*.woff2"):
         subset_font(font, font, shown)

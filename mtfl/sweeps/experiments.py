@@ -42,8 +42,8 @@ class RecoverySettings(PretrainSettings):
     Args:
         d: input dimension.
         r: number of features.
-        neurons: m.
-        tasks: T.
+        neurons: their number m.
+        tasks: their number T.
         law: of the tasks (see :data:`mtfl.tasks.LAWS`).
 
     Raises:
@@ -85,7 +85,7 @@ class StepSettings:
         d: input dimension.
         r: number of features.
         neurons: m, at least r.
-        tasks: T.
+        tasks: their number T.
         law: of the tasks (see :data:`mtfl.tasks.LAWS`).
         batch_size: inputs in each of the two batches.
 
@@ -137,7 +137,7 @@ class TransferRunSettings:
     Args:
         d: input dimension.
         r: number of features.
-        neurons: m.
+        neurons: their number m.
         tasks: pretraining tasks T of the pretrained and the linear representation.
         law: of the pretraining tasks (see :data:`mtfl.tasks.LAWS`).
         batch_size: inputs in each of the two pretraining batches.

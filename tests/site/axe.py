@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from opened import Opened
+from opened import AT_ONCE, Opened
 
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -72,6 +72,7 @@ KEYBOARD_REACHES_WHAT_SCROLLS = """() => [...document.querySelectorAll("pre, .ce
 def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> list[str]:
     """What axe-core finds on a page, less the theme's own faults: in its colours, and by all its other rules."""
     page = opened.page
+    page.add_style_tag(content=AT_ONCE)
     page.add_script_tag(path=axe_script())
     page.evaluate(FLATTEN)
     options: dict[str, Any] = {"resultTypes": ["violations", "incomplete"]}

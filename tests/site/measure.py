@@ -1,14 +1,21 @@
-"""What each page of the built site weighs and how soon it is there, and what each figure to move weighs and takes.
+"""What each page of a built site weighs and how soon it is there, beside another build, and what figures to move take.
 
-    python tests/site/measure.py
+    python tests/site/measure.py                                      the site in _build/html, and its figures
+    python tests/site/measure.py AFTER BEFORE                         two builds beside each other, page by page
+    python tests/site/measure.py AFTER BEFORE --pages 03_multitask_training --visits 9
 
-Pages are served on this machine and opened with an empty cache, three times each; times are medians. Kilobytes are
-1000 bytes, compressed. A figure is drawn when its picture has its first stroke, counted from the page's load event.
-Sixty updates move its first slider, each in a frame of its own; "ours" is the part of a frame in which its code runs.
+Pages are served on this machine and opened with an empty cache, five times each, the two sites in turn. Times are
+medians, in milliseconds. "load" is when the page's load event ends. "work" is the processor time of its main thread
+until it has nothing left to do; a busy machine lengthens it less. "styled" counts how often an element was given its
+style: where it is more than the elements, some were styled twice. Kilobytes are 1000 bytes, compressed.
+
+A figure is drawn when its picture has its first stroke, counted from the page's load event. Sixty updates move its
+first slider, each in a frame of its own; "ours" is the part of a frame in which its code runs.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import statistics
 import sys
@@ -17,8 +24,9 @@ from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).parents[1]))  # as pytest's setting does
 
+from check_links import pages_of
 from explorable_examples import KINDS, example
-from opened import PAGES, QUIET, SITE, Opened, find_browser, serve
+from opened import QUIET, SITE, Opened, find_browser, serve, styled
 from playwright.sync_api import Browser, sync_playwright
 
 from mtfl.explorables import Explorable
@@ -56,26 +64,45 @@ TIMES = "[performance.getEntriesByType('navigation')[0].loadEventEnd, window.dra
 class Visit(NamedTuple):
     """One visit to a page; times in milliseconds."""
 
-    requests: int
-    outside: int
-    weight: int
     loaded: float
+    work: float
     drawn: float | None  # after the load
 
 
-def visit(browser: Browser, home: str, name: str) -> Visit:
+def visit(browser: Browser, address: str) -> Visit:
     """Open a page with an empty cache."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    clock = context.new_cdp_session(page)
+    clock.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(address, wait_until="load")
+    page.wait_for_timeout(1000)
+    page.evaluate("new Promise(requestIdleCallback)")
+    metrics = {one["name"]: one["value"] for one in clock.send("Performance.getMetrics")["metrics"]}
+    loaded, drawn = page.evaluate(TIMES)
+    context.close()
+    return Visit(loaded, 1000 * metrics["TaskDuration"], None if drawn is None else drawn - loaded)
+
+
+def describe(browser: Browser, home: str, name: str) -> str:
+    """What of a page is the same at each visit: requests, those to other sites, weight, elements, elements styled."""
     context = browser.new_context()
     opened = Opened(context.new_page())
     opened.watch(home)
-    opened.page.add_init_script(WATCH)
-    opened.page.goto(home + name, wait_until="load")
-    opened.page.wait_for_timeout(1000)
-    loaded, drawn = opened.page.evaluate(TIMES)
-    drawn = None if drawn is None else drawn - loaded
-    result = Visit(len(opened.answers), len(opened.away), opened.weight(), loaded, drawn)
+    count = styled(browser, opened.page, lambda: opened.page.goto(home + name, wait_until="load"))
+    elements = opened.page.evaluate("document.querySelectorAll('*').length")
+    text = f"{len(opened.answers):9}{len(opened.away):8}{opened.weight() / 1000:6.0f}{elements:10}{count:8}"
     context.close()
-    return result
+    return text
+
+
+def medians(visits: list[Visit]) -> str:
+    """The times of a page, as the head of the table names them."""
+    drawn = [one.drawn for one in visits if one.drawn is not None]
+    late = f"{statistics.median(drawn):.0f}" if drawn else "-"
+    loaded, work = (statistics.median(getattr(one, key) for one in visits) for key in ("loaded", "work"))
+    return f"{loaded:8.0f}{work:8.0f}{late:>14}"
 
 
 def sixty_updates(browser: Browser, kind: type[Explorable]) -> tuple[float, float, float]:
@@ -88,27 +115,57 @@ def sixty_updates(browser: Browser, kind: type[Explorable]) -> tuple[float, floa
     return total, statistics.median(frames), statistics.median(work)
 
 
+def measure_pages(browser: Browser, sites: list[Path], names: list[str], visits: int) -> None:
+    """Print the table of pages; of two sites, a line each and the share that the first takes of the second's times."""
+    servers = [serve(site) for site in sites]
+    homes = [f"http://127.0.0.1:{server.server_address[1]}/" for server in servers]
+    head = (
+        f"{'requests':>9}{'outside':>8}{'kB':>6}{'elements':>10}{'styled':>8}{'load':>8}{'work':>8}{'figure after':>14}"
+    )
+    print(f"{'page':34}{head}")
+    for name in names:
+        facts = [describe(browser, home, name) for home in homes]
+        taken: list[list[Visit]] = [[] for _ in homes]
+        for _ in range(visits):
+            for home, those in zip(homes, taken, strict=True):
+                those.append(visit(browser, home + name))
+        for fact, those, title in zip(facts, taken, (name, "  before"), strict=False):
+            print(f"{title:34}{fact}{medians(those)}", flush=True)
+        if len(sites) == 2:
+            ratios = (
+                statistics.median(getattr(a, key) / getattr(b, key) for a, b in zip(*taken, strict=True))
+                for key in ("loaded", "work")
+            )
+            print(f"{'  ratio, median of pairs':75}" + "".join(f"{ratio:8.2f}" for ratio in ratios))
+    for server in servers:
+        server.shutdown()
+
+
+def measure_figures(browser: Browser) -> None:
+    """Print the table of figures to move."""
+    print(f"\n{'figure':34}{'kB with engine':>15}{'60 updates, ms':>16}{'frame, ms':>11}{'ours, ms':>10}")
+    for kind in KINDS:
+        weight = len(gzip.compress(example(kind).page().encode())) / 1000
+        total, frame, ours = sixty_updates(browser, kind)
+        print(f"{kind.__name__:34}{weight:15.1f}{total:16.0f}{frame:11.1f}{ours:10.2f}")
+
+
 def main() -> None:
-    """Print both tables."""
-    server = serve(SITE)
-    home = f"http://127.0.0.1:{server.server_address[1]}/"
-    print(f"{'page':34}{'requests':>9}{'outside':>8}{'kB':>6}{'load, ms':>10}{'figure, ms after':>18}")
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sites", nargs="*", type=Path, default=[SITE], metavar="SITE", help="one or two folders")
+    parser.add_argument("--pages", nargs="+", metavar="PAGE", help="such as 01_setup (default: all)")
+    parser.add_argument("--visits", type=int, default=5, help="to each page (default: 5)")
+    options = parser.parse_args()
+    if len(options.sites) > 2:
+        parser.error("name one site, or two")
+    stems = options.pages or [path.stem for path in pages_of(options.sites[0]) if path.stem != "index"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(QUIET))
-        for name in PAGES:
-            visits = [visit(browser, home, name) for _ in range(3)]
-            loaded = statistics.median(one.loaded for one in visits)
-            drawn = [one.drawn for one in visits if one.drawn is not None]
-            late = f"{statistics.median(drawn):.0f}" if drawn else "-"
-            first = visits[0]
-            print(f"{name:34}{first.requests:9}{first.outside:8}{first.weight / 1000:6.0f}{loaded:10.0f}{late:>18}")
-        print(f"\n{'figure':34}{'kB with engine':>15}{'60 updates, ms':>16}{'frame, ms':>11}{'ours, ms':>10}")
-        for kind in KINDS:
-            weight = len(gzip.compress(example(kind).page().encode())) / 1000
-            total, frame, ours = sixty_updates(browser, kind)
-            print(f"{kind.__name__:34}{weight:15.1f}{total:16.0f}{frame:11.1f}{ours:10.2f}")
+        measure_pages(browser, options.sites, [f"{stem}.html" for stem in stems], options.visits)
+        if not options.pages and len(options.sites) == 1:
+            measure_figures(browser)
         browser.close()
-    server.shutdown()
 
 
 if __name__ == "__main__":

@@ -8,9 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import check_links
+import glyphs
+import markup
 import pytest
 from axe import violations, violations_in_all_views
-from opened import Opened
+from check_links import anchor
+from opened import AT_ONCE, BLOCKS, Opened, serve, styled
+from playwright.sync_api import Browser, Route
+
+from mtfl.sphinx_ext.fonts import subset_font
 
 RAW_TEX = re.compile(r"\\begin\{|\\\(|\\\[|\$\$")
 PAGE = '<html lang="en"><head><title>t</title></head><body>{}</body></html>'
@@ -68,7 +74,7 @@ def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opene
     page = opened.page
     opened.settle()
     quiet(opened)
-    assert opened.weight() <= 600_000  # bytes, compressed, with nothing in the browser's cache
+    assert opened.weight() <= 350_000  # bytes, compressed, with nothing in the browser's cache
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
     for link in page.locator("a.mtfl-set:visible").all():  # it names a figure of the page, and what that figure knows
         link.click()
@@ -107,6 +113,195 @@ def test_a_control_that_needs_python_says_so(open_page: Callable[..., Opened], s
     assert note.count() == 1
     assert "needs Python" in note.inner_text()
     assert page.locator(".cell_output", has=note).locator("svg[role=img]").count() == 1
+
+
+# The background of each frame so far, and how far the page was then: a frame runs this before it is painted.
+FRAMES = """() => {
+    window.frames_seen = [];
+    const note = () => {
+        if (document.body) frames_seen.push(getComputedStyle(document.documentElement).backgroundColor);
+        requestAnimationFrame(note);
+    };
+    requestAnimationFrame(note);
+}"""
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+@pytest.mark.parametrize("chosen", [None, "light", "dark"])
+def test_the_first_frame_has_the_readers_colours(
+    open_page: Callable[..., Opened], served: str, system: str, chosen: str | None
+) -> None:
+    opened, held = open_page(served, "references.html", color_scheme=system), []
+    page = opened.page
+    if chosen:
+        page.evaluate("mode => localStorage.setItem('mode', mode)", chosen)
+    page.add_init_script(f"({FRAMES})()")
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/*.js*", hold)
+    page.goto(served + "03_multitask_training.html", wait_until="commit")
+    page.wait_for_function("window.frames_seen.length > 2 && document.querySelector('footer')")
+    for route in held:
+        route.continue_()
+    page.unroute("**/*.js*", hold)
+    page.wait_for_load_state("load")
+    opened.settle()
+    assert held  # the first frames came before any script of the site
+    expected = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 30)"}[chosen or system]
+    assert set(page.evaluate("frames_seen")) == {expected}
+
+
+def test_no_element_is_styled_twice_as_a_page_opens(
+    open_page: Callable[..., Opened], browser: Browser, served: str, name: str
+) -> None:
+    page = open_page(served, "references.html").page
+    count = styled(browser, page, lambda: page.goto(served + name, wait_until="load"))
+    assert (
+        count <= page.evaluate("document.querySelectorAll('*').length") + 500
+    )  # pseudo-elements, and what scripts add
+
+
+def test_a_page_that_is_styled_anew_is_seen(open_page: Callable[..., Opened], browser: Browser, served: str) -> None:
+    page = open_page(served, "claims.html").page
+    page.add_style_tag(content="article * { outline: 0 solid }")
+    change = "document.documentElement.dataset.theme = 'dark'"
+    count = styled(browser, page, lambda: page.evaluate(change))
+    assert count > page.evaluate("document.querySelectorAll('article *').length")
+
+
+# Where each anchor of the page lands: its distance from the top of the window when a link has led to it.
+LANDINGS = """async names => {
+    const frame = () => new Promise(requestAnimationFrame), found = {};
+    document.documentElement.style.scrollBehavior = "auto";
+    for (const name of names) {
+        location.hash = "";
+        scrollTo(0, 0);
+        await frame();
+        location.hash = name;
+        for (let still = 0, last = null; still < 3; ) {
+            await frame();
+            still = scrollY === last ? still + 1 : 0;
+            last = scrollY;
+        }
+        const target = document.getElementById(decodeURIComponent(name));
+        const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+        found[name] = end ? "end" : Math.round(target.getBoundingClientRect().top);
+    }
+    return found;
+}"""
+
+
+def test_links_land_where_they_would_if_all_was_laid_out(
+    open_page: Callable[..., Opened], served: str, site: Path, name: str
+) -> None:
+    targets = {
+        address.partition("#")[::2] for _, address in check_links.Page((site / name).read_text("utf8")).references
+    }
+    anchors = sorted({anchor(fragment) for path, fragment in targets if not path and fragment})
+    page = open_page(served, name).page
+    landed = page.evaluate(LANDINGS, anchors)
+    page.add_style_tag(content=AT_ONCE)
+    whole = page.evaluate(LANDINGS, anchors)
+    assert {key: (landed[key], whole[key]) for key in whole if landed[key] != whole[key]} == {}
+
+
+def skipped(opened: Opened) -> int:
+    """How many blocks of a page have not been laid out."""
+    look = f"() => [...document.querySelectorAll('{BLOCKS}')].map(node => node.firstElementChild).filter(Boolean)"
+    return len(
+        opened.page.evaluate(f"({look})().filter(n => !n.checkVisibility({{contentVisibilityAuto: true}})).map(n => 1)")
+    )
+
+
+def test_what_waits_is_found_read_and_printed(open_page: Callable[..., Opened], served: str) -> None:
+    opened = open_page(served, "03_multitask_training.html")
+    page = opened.page
+    opened.settle()
+    assert skipped(opened) > 100
+    last = page.locator(".bd-article .sd-summary-text").last
+    words = page.locator(".bd-article section > p").last.inner_text().split(".")[0][:60]
+    assert page.evaluate("words => find(words)", words)  # as a reader's search does
+    page.wait_for_function("getSelection().getRangeAt(0).getBoundingClientRect().top < innerHeight")
+    assert last.text_content() in page.locator(".bd-article").aria_snapshot()
+    page.emulate_media(media="print")
+    opened.settle()
+    assert skipped(opened) == 0
+
+
+def test_mathematics_that_breaks_far_below_is_seen(open_page: Callable[..., Opened], served: str) -> None:
+    opened = open_page(served, "03_multitask_training.html")
+    place = "document.querySelector('.bd-article section:last-of-type > p:last-of-type')"
+    opened.page.evaluate(f"{place}.insertAdjacentHTML('afterend', '<p>$$ x</p><p><mjx-merror>no</mjx-merror></p>')")
+    assert shown_wrong(opened) == ["$$", "no"]
+
+
+def test_fonts_have_what_a_page_shows(open_page: Callable[..., Opened], served: str, site: Path, name: str) -> None:
+    opened = open_page(served, name)
+    opened.settle()
+    assert glyphs.missing(opened, served, site) == []
+
+
+ICON = 'font: 900 1em "Font Awesome 6 Free"'
+
+
+@pytest.mark.parametrize(
+    ("style", "body"),
+    [
+        ('p.x::after { --i: "\\f7e4"; content: var(--i); ICON }', '<p class="x">x</p>'),
+        ("p.x::before { content: attr(title); ICON }", '<p class="x" title="\uf7e4">x</p>'),
+        ("p.x { ICON }", '<p class="x">\uf7e4</p>'),
+        ("", '<p class="x">\u0378</p>'),
+    ],
+)
+def test_a_character_without_a_glyph_is_seen(
+    open_page: Callable[..., Opened], served: str, site: Path, style: str, body: str
+) -> None:
+    opened = open_page(served, "references.html")
+    opened.page.add_style_tag(content=style.replace("ICON", ICON))
+    opened.page.evaluate("html => document.querySelector('article').insertAdjacentHTML('beforeend', html)", body)
+    found = glyphs.missing(opened, served, site)
+    assert len(found) == 1
+    assert "of p.x" in found[0]
+
+
+def test_an_icon_that_was_cut_is_seen(open_page: Callable[..., Opened], site: Path, tmp_path: Path) -> None:
+    shutil.copytree(site / "_static", tmp_path / "_static")
+    shutil.copy(site / "intro.html", tmp_path)
+    font = tmp_path / "_static" / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900.woff2"
+    subset_font(font, font, map(chr, glyphs.characters_of(font, {}) - {0xF0EB, 0xF06A}))
+    server = serve(tmp_path)
+    home = f"http://127.0.0.1:{server.server_address[1]}/"
+    found = glyphs.missing(open_page(home, "intro.html"), home, tmp_path)
+    server.shutdown()
+    server.server_close()
+    assert found
+    assert all(fault.startswith(("U+F0EB of ", "U+F06A of ")) for fault in found)
+
+
+def test_markup_is_sound(site: Path) -> None:
+    found = {path.name: markup.faults(path.read_text("utf8")) for path in check_links.pages_of(site)}
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("<p>a</p></p>", "unexpected-end-tag"),
+        ('<a id="x">a</a><a id="x">b</a>', "2 times id x"),
+        ("<details><summary><p>a</p></summary></details>", "<p> in <summary>"),
+        ("<p><span><a><div>a</div></a></span></p>", "unexpected-end-tag"),
+        ("<span><a><div>a</div></a></span>", "<div> in <span>"),
+    ],
+)
+def test_unsound_markup_is_seen(body: str, fault: str) -> None:
+    page = "<!DOCTYPE html>" + PAGE.format(body)
+    assert any(fault in found for found in markup.faults(page))
+    assert (
+        markup.faults("<!DOCTYPE html>" + PAGE.format("<details><summary><h2>a</h2></summary><p>b</p></details>")) == []
+    )
+    assert markup.faults("<!DOCTYPE html><title></title>") == ["no language", "no title"]
 
 
 def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], address: str) -> None:
