@@ -1,9 +1,10 @@
-"""One figure of each kind, for the tests of what they have in common."""
+"""One figure of each kind, for the tests of what they have in common, and pages to put them on."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,3 +36,18 @@ STATES: dict[type[Explorable], dict[str, Any]] = {
 def example(kind: type[Explorable], **state: Any) -> Explorable:
     """A figure of this kind, each of whose controls is alive."""
     return kind(**(STATES.get(kind, {}) | state))
+
+
+ROOT = Path(__file__).parents[1]
+NO_MOTION: dict[str, Any] = {"reduced_motion": "reduce"}
+PAGE = """<!DOCTYPE html>
+<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A figure</title><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width"><style>{style}
+body {{ margin: 1rem; background: var(--mtfl-bg); color: var(--mtfl-fg); font-family: sans-serif }}</style></head>
+<body><main><h1>A figure</h1>{body}</main></body></html>"""
+
+
+def write_page(folder: Path, name: str, body: str, theme: str = "light") -> None:
+    """A page of the site's looks."""
+    style = (ROOT / "book" / "_static" / "mtfl.css").read_text("utf8")
+    (folder / name).write_text(PAGE.format(theme=theme, style=style, body=body), "utf8")

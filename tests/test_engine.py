@@ -152,9 +152,6 @@ def golden() -> dict[str, Any]:
     x = np.concatenate([np.geomspace(1e-6, 1e6, 500), np.linspace(0.01, 14, 1000)])
     x = np.concatenate([-x, x])
     singular = [([A, A.shape[1]], np.linalg.svd(A, compute_uv=False)) for A in matrices()]
-    eigen = [([A.T @ A, A.shape[1]], np.linalg.eigvalsh(A.T @ A)[::-1]) for A in matrices()]
-    indefinite = [A[: A.shape[1]] + A[: A.shape[1]].T for A in matrices()]
-    eigen += [([B, len(B)], np.linalg.eigvalsh(B)[::-1]) for B in indefinite]
     ratios = (0.01, 0.2, 0.9, 3.0)
     points = [(ratio, (1 - share) * (1 - ratio**0.5) ** 2 + share * (1 + ratio**0.5) ** 2)
               for ratio in ratios for share in (0.01, 0.3, 0.8)]  # fmt: skip
@@ -180,7 +177,6 @@ def golden() -> dict[str, Any]:
             vectors("patternMoments", moments_cases()),
             *(vectors(call, cases) for call, cases in steps.items()),
             vectors("singularValues", singular),
-            vectors("symmetricEigenvalues", eigen),
             vectors("marchenkoPasturEdges", [([c], [(1 - c**0.5) ** 2, (1 + c**0.5) ** 2]) for c in ratios]),
             vectors("marchenkoPasturDensity", [([x, c], marchenko_pastur(x, c)) for c, x in points]),
         ],

@@ -437,35 +437,6 @@ function rotation(xx, yy, xy) {
 }
 
 /**
- * Eigenvalues of a symmetric matrix A (n, n), largest first, by Jacobi rotations.
- */
-export function symmetricEigenvalues(A, n) {
-  const B = Float64Array.from(A);
-  for (let sweep = 0, turned = true; turned && sweep < 60; sweep++) {
-    turned = false;
-    for (let p = 0; p < n; p++) {
-      for (let q = p + 1; q < n; q++) {
-        const off = B[p * n + q];
-        if (!(Math.abs(off) > 1e-16 * Math.hypot(B[p * n + p], B[q * n + q]))) continue;
-        turned = true;
-        const [c, s] = rotation(B[p * n + p], B[q * n + q], off);
-        for (let k = 0; k < n; k++) {
-          const x = B[k * n + p], y = B[k * n + q];
-          B[k * n + p] = c * x - s * y;
-          B[k * n + q] = s * x + c * y;
-        }
-        for (let k = 0; k < n; k++) {
-          const x = B[p * n + k], y = B[q * n + k];
-          B[p * n + k] = c * x - s * y;
-          B[q * n + k] = s * x + c * y;
-        }
-      }
-    }
-  }
-  return Array.from({ length: n }, (_, i) => B[i * n + i]).sort((a, b) => b - a);
-}
-
-/**
  * Share of the squared norm inside the subspace, and sigma_r / sigma_1 of V; both 0 where all of V is 0.
  * @returns {{energy: number, conditioning: number}}
  */

@@ -11,11 +11,15 @@ import html
 import json
 import math
 import re
+import reprlib
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
+
+from mtfl._checks import require
 
 FOLDER = Path(__file__).parent
 SHARED = ("engine.js", "ui.js")
@@ -81,22 +85,74 @@ def inside_script(text: str) -> str:
     return text.replace("</", "<\\/").replace("<!--", "<\\!--")
 
 
-class Count(traitlets.TraitType[int | float, int | float]):
-    """A whole number of at least 1, or infinity, which JavaScript and a link call "inf"."""
+class Setting(traitlets.TraitType[Any, Any]):
+    """A part of a figure's state that readers, links and Python set, and its rule, by which both languages judge.
 
-    info_text = "a whole number of at least 1, or math.inf"
+    Here a value outside the rule is an error. In a link or an address it is taken for the nearest value within, by
+    ``nearest`` of ``ui.js``.
+    """
 
-    def __init__(self, default: int | float, **options: Any) -> None:
-        """Share it with JavaScript."""
-        super().__init__(default, **options)
-        self.tag(sync=True, to_json=self.to_json, from_json=self.from_json)
+    def __init__(self, default: Any, **rule: Any) -> None:
+        """Share value and rule with JavaScript."""
+        super().__init__(default)
+        self.rule = rule
+        self.tag(sync=True)
+
+    def named(self) -> str:
+        """The setting's name."""
+        assert self.name is not None
+        return self.name
+
+
+class Number(Setting):
+    """A number from ``least`` to ``most``: whole, unless said otherwise, and infinity too where said so.
+
+    ``most`` may depend on another setting: ``("r", {2: 15, 3: 255})``. When that one changes, this one keeps its last
+    bits, so that patterns and tasks lose the features that are gone. JavaScript and a link call infinity "inf".
+    """
+
+    def __init__(
+        self,
+        default: int | float,
+        *,
+        least: int | float,
+        most: int | float | tuple[str, dict[int, int]],
+        whole: bool = True,
+        infinite: bool = False,
+    ) -> None:
+        """Keep the rule."""
+        super().__init__(default, least=least, most=most, whole=whole, infinite=infinite)
+        self.tag(to_json=self.to_json, from_json=self.from_json)
+
+    def most(self, figure: Explorable) -> int | float:
+        """The largest value that the figure can show now, besides infinity."""
+        most = figure.settings[self.named()]["most"]
+        return most[1][getattr(figure, most[0])] if isinstance(most, tuple) else most
+
+    def within(self, figure: Explorable, value: int | float) -> int | float:
+        """What is left of a value after the setting that bounds it has changed."""
+        return value % (int(self.most(figure)) + 1) if isinstance(self.rule["most"], tuple) else value
+
+    def default(self, obj: Any = None) -> Any:
+        """The default, or what is left of it."""
+        value = super().default(obj)
+        return value if obj is None else self.within(obj, value)
 
     def validate(self, obj: Any, value: Any) -> int | float:
         """Refuse anything else."""
-        whole = isinstance(value, int | float) and not isinstance(value, bool) and value >= 1 and value % 1 == 0
-        if value == math.inf or whole:
-            return value if value == math.inf else int(value)
-        self.error(obj, value)
+        where, rule = type(obj).__name__, obj.settings[self.named()]
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        got = f"{type(value).__name__} {reprlib.repr(value)}"
+        require(is_number, where, self.named(), "a number", got, f"Pass a number for {self.name}.", TypeError)
+        if rule["infinite"] and value == math.inf:
+            return math.inf
+        least, most = rule["least"], self.most(obj)
+        ok = least <= value <= most and (value % 1 == 0 or not rule["whole"])
+        words = f"{'a whole number' if rule['whole'] else 'a number'} from {least} to {most}"
+        if rule["infinite"]:
+            words += ", or math.inf"
+        require(ok, where, self.named(), words, reprlib.repr(value), "Choose a value that the figure can show.")
+        return int(value) if rule["whole"] else float(value)
 
     @staticmethod
     def to_json(value: int | float, widget: Any) -> int | float | str:
@@ -104,13 +160,54 @@ class Count(traitlets.TraitType[int | float, int | float]):
         return "inf" if value == math.inf else value
 
     @staticmethod
-    def from_json(value: int | float | str, widget: Any) -> int | float:
+    def from_json(value: int | float | str, widget: Any) -> int | float | str:
         """From JavaScript."""
-        return math.inf if value == "inf" else float(value)
+        return math.inf if value == "inf" else value
+
+
+class Count(Number):
+    """How many tasks: 1 to 1000, or infinitely many."""
+
+    def __init__(self, default: int | float) -> None:
+        """Keep the rule."""
+        super().__init__(default, least=1, most=1000, infinite=True)
+
+
+class Seed(Number):
+    """A seed of JavaScript's generator, of 32 bits."""
+
+    def __init__(self, default: int) -> None:
+        """Keep the rule."""
+        super().__init__(default, least=0, most=2**32 - 1)
+
+
+class Choice(Setting):
+    """One of some words."""
+
+    def __init__(self, default: str, *, among: tuple[str, ...]) -> None:
+        """Keep the rule."""
+        super().__init__(default, among=among)
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Refuse anything else."""
+        among = self.rule["among"]
+        ok = isinstance(value, str) and value in among
+        words = f"one of {', '.join(among)}"
+        require(ok, type(obj).__name__, self.named(), words, reprlib.repr(value), "Choose one of these words.")
+        return value
+
+
+class Output(traitlets.Any):
+    """A number that the figure writes for Python to read; None before it is drawn."""
+
+    def __init__(self) -> None:
+        """Share it with JavaScript."""
+        super().__init__(None, read_only=True)
+        self.tag(sync=True)
 
 
 class Explorable(anywidget.AnyWidget):
-    """A figure with state. Subclasses name their module, describe themselves, and add traits with ``sync=True``.
+    """A figure with state. Subclasses name their module, describe themselves, and add settings and outputs.
 
     In Jupyter the traits are shared with the figure, both ways. Elsewhere the output is HTML that needs no Python, no
     server and no other file: the state as JSON, and one inline module with a stand-in for the widget's model (browsers
@@ -118,6 +215,10 @@ class Explorable(anywidget.AnyWidget):
 
     A link in the text sets the state: ``[one task](#fig-neurons?tasks=1)`` for a figure of that name, which is also
     the name that its cell's metadata give it.
+
+    Raises:
+        TypeError: for an argument of another name, or a setting of a wrong kind.
+        ValueError: for a setting that the figure cannot show.
     """
 
     module = ""
@@ -129,26 +230,64 @@ class Explorable(anywidget.AnyWidget):
     name = traitlets.Unicode(help="what links call the figure").tag(sync=True)
     title = traitlets.Unicode(help="what a screen reader calls the group of picture and controls").tag(sync=True)
     alt = traitlets.Unicode(help="what the figure shows, for those who see no picture").tag(sync=True)
+    settings = traitlets.Dict(read_only=True, help="the rules of the settings, those that others bound last").tag(
+        sync=True
+    )
 
     def __init__(self, **state: Any) -> None:
         """Set the state that differs from the figure's own."""
+        own = ", ".join(key for key in self._own() if not self.traits()[key].read_only)
+        for key in state:
+            known = key in self.traits() and not self.traits()[key].read_only
+            require(known, type(self).__name__, "arguments", f"among {own}", key, "Correct the name.", TypeError)
         self._source = bundle(FOLDER / f"{self.module}.js")
         self._esm = self._source + "\nexport default { render };\n"
         self._css = (FOLDER / "explorables.css").read_text("utf8")
-        super().__init__(**state)
+        super().__init__(**self._in_order(state))
+        for key, rule in self.settings.items():
+            if isinstance(rule.get("most"), tuple):
+                self.observe(lambda change, key=key: self._follow(key), rule["most"][0])
+
+    def _own(self) -> list[str]:
+        """Names of the traits that make the figure: the widget's own left out."""
+        own = set(self.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
+        return sorted(key for key in own if not key.startswith("_"))
+
+    def rules(self) -> dict[str, dict[str, Any]]:
+        """The rule of each setting, as both languages judge by it."""
+        return {key: dict(trait.rule) for key, trait in self.traits().items() if isinstance(trait, Setting)}
+
+    @traitlets.default("settings")
+    def _default_settings(self) -> dict[str, dict[str, Any]]:
+        return dict(sorted(self.rules().items(), key=lambda item: isinstance(item[1].get("most"), tuple)))
+
+    def _in_order(self, state: dict[str, Any]) -> dict[str, Any]:
+        """A state with the settings last that others bound."""
+        traits = self.traits()
+        bound = {
+            key for key in state if key in traits and isinstance(getattr(traits[key], "rule", {}).get("most"), tuple)
+        }
+        return {key: state[key] for key in sorted(state, key=bound.__contains__)}
+
+    def _follow(self, key: str) -> None:
+        trait = self.traits()[key]
+        assert isinstance(trait, Number)
+        self.set_trait(key, trait.within(self, getattr(self, key)))
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take over what JavaScript sends."""
+        super().set_state(self._in_order(sync_data))
 
     def page(self) -> str:
         """The figure as HTML that stands alone: the same for the same state and sources."""
-        own = set(self.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
-        keys = sorted(key for key in own if not key.startswith("_"))
-        state = json.dumps(self.get_state(keys), allow_nan=False).replace("<", "\\u003c")
+        state = json.dumps(self.get_state(self._own()), allow_nan=False).replace("<", "\\u003c")
         css = str(self._css)
         key = hashlib.sha256("\0".join((self._source, css, state, *self.heights)).encode()).hexdigest()[:12]
         script = inside_script(self._source + STAND_IN.replace("KEY", key))
-        room = "--mtfl-wide: {}; --mtfl-narrow: {}".format(*self.heights)
-        alt, title = html.escape(self.alt), html.escape(self.title)
+        room = html.escape("--mtfl-wide: {}; --mtfl-narrow: {}".format(*self.heights))
+        alt, title, name = html.escape(self.alt), html.escape(self.title), html.escape(self.name)
         return (
-            f'<div class="mtfl-figure" data-key="{key}"><style>{css}</style>'
+            f'<div class="mtfl-figure" data-key="{key}" data-address="#{name}"><style>{css}</style>'
             f'<div class="mtfl-x" role="group" aria-label="{title}" style="{room}">'
             f"<noscript>{alt} (The figure needs JavaScript.)</noscript></div>"
             f'<script type="application/json">{state}</script>\n<script type="module">\n{script}</script></div>'

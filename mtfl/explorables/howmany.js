@@ -2,13 +2,13 @@
  * How many tasks: the singular values of what one step on T tasks learns, against the Marchenko-Pastur edges.
  *
  * Infinitely many neurons and inputs, to leading order in |v| / tau: a neuron's part inside moves by drift + operator v
- * with v ~ N(0, I_r / d), so the squared singular values are the eigenvalues of drift drift^T + operator^2 / d. They are
- * shown in units of the limit of infinitely many tasks. Uniform tasks come with the decay that cancels in that limit.
+ * with v ~ N(0, I_r / d), so the singular values are those of the operator / sqrt(d) with the drift as one more row. They
+ * are shown in units of the limit of infinitely many tasks. Uniform tasks come with the decay that cancels in that limit.
  */
-import { generator, marchenkoPasturEdges, sampleTasks, symmetricEigenvalues, walshCoefficients } from "./engine.js";
-import { button, choice, html, lineChart, openView, picture, player, row, shown, slider, svg, text } from "./ui.js";
+import { generator, marchenkoPasturEdges, sampleTasks, singularValues, walshCoefficients } from "./engine.js";
+import { button, choice, html, lineChart, openView, picture, player, resample, row, shown, slider, svg, text } from "./ui.js";
 
-const MOST = 1000, FROM = 0.01, TO = 100, WIDE = 340, TALL = 150;
+const MOST = 1000, FROM = 0.001, TO = 100, LOST = 1e-12, WIDE = 340, TALL = 150;
 const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, MOST, "inf"];
 const DIMENSIONS = [30, 100, 300, 1000, 3000, 10000];
 
@@ -32,16 +32,15 @@ function sumsOf(r, law, seed) {
 /** Singular values of the step, largest first, in units of the limit. */
 function valuesAt(T, { drift, operator }, r, law, d) {
   if (T === "inf") return new Array(r).fill(1);
-  const unit = law === "balanced" ? 2 ** r - 1 : 2 ** r, own = law === "balanced" ? 0 : 2 ** -r, square = new Float64Array(r * r);
-  const op = (i, j) => unit * (operator[(T * r + i) * r + j] / T - (i === j ? own : 0));
-  for (let i = 0; i < r; i++) {
-    for (let j = 0; j < r; j++) {
-      square[i * r + j] = d * unit * unit * (drift[T * r + i] / T) * (drift[T * r + j] / T);
-      for (let k = 0; k < r; k++) square[i * r + j] += op(i, k) * op(k, j);
-    }
-  }
-  return symmetricEigenvalues(square, r).map((value) => Math.sqrt(Math.max(0, value)));
+  const unit = law === "balanced" ? 2 ** r - 1 : 2 ** r, own = law === "balanced" ? 0 : 2 ** -r;
+  return singularValues(Float64Array.from({ length: (r + 1) * r }, (_, n) => {
+    const i = Math.floor(n / r), j = n % r;
+    return unit * (i < r ? operator[(T * r + i) * r + j] / T - (i === j ? own : 0) : Math.sqrt(d) * drift[T * r + j] / T);
+  }), r);
 }
+
+/** The smallest singular value over the largest; 0 where there is none. */
+const evenness = (values) => (values[0] > 0 ? values.at(-1) / values[0] : 0);
 
 /** What the theory says of the conditioning for large r: Marchenko-Pastur edges, and for uniform tasks the drift. */
 function predicted(T, r, law, d) {
@@ -57,8 +56,8 @@ export function render({ model, el }) {
   const bulk = svg("rect", { class: "mtfl-bulk", y: 24, height: TALL - 60, rx: 3 }), sticks = svg("g", { class: "mtfl-sticks" });
   spectrum.append(bulk,
     svg("path", { class: "mtfl-grid", d: `M8 ${TALL - 36}H${WIDE - 8}` }),
-    ...[0.01, 0.1, 1, 10, 100].map((tick) => text(along(tick), TALL - 20, shown(tick), {
-      "text-anchor": tick === 0.01 ? "start" : tick === 100 ? "end" : "middle" })),
+    ...[0.001, 0.01, 0.1, 1, 10, 100].map((tick) => text(along(tick), TALL - 20, shown(tick), {
+      "text-anchor": tick === FROM ? "start" : tick === TO ? "end" : "middle" })),
     text(WIDE / 2, TALL - 4, "singular values of the step (limit = 1)", { "text-anchor": "middle", class: "mtfl-title" }), sticks);
   const chart = lineChart({
     height: 210, x: { min: 1, max: MOST, ticks: [1, 10, 100, 1000], label: "tasks T", log: true },
@@ -73,7 +72,6 @@ export function render({ model, el }) {
     view.set({ tasks: T < 20 ? T + 1 : Math.min(MOST, Math.ceil(T * 1.1)) });
   };
   const play = player(view, 250, next);
-  const dimension = slider(view, "d", { label: "Dimension d", stops: DIMENSIONS });
   view.add(
     html("div", { class: "mtfl-columns" },
       html("div", {}, spectrum, view.picture(chart.node)),
@@ -82,9 +80,10 @@ export function render({ model, el }) {
           say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`) }),
         slider(view, "r", { label: "Features r", stops: [2, 3, 4, 5, 6, 7, 8, 9, 10] }),
         choice(view, "law", { label: "Labels", values: { balanced: "balanced", uniform: "uniform" } }),
-        dimension,
+        slider(view, "d", { label: "Dimension d", stops: DIMENSIONS, also: ["law"],
+          off: () => (view.get("law") === "balanced" ? "no part: labels are balanced" : "") }),
         row(play.node, button("One more task", next), button("T = r", () => view.set({ tasks: view.get("r") })),
-          button("Resample", () => view.set({ seed: view.get("seed") + 1 }))))),
+          resample(view)))),
     view.words,
   );
 
@@ -95,27 +94,27 @@ export function render({ model, el }) {
       const finite = COUNTS.slice(0, -1), at = (count) => valuesAt(count, sums, r, law, d);
       curve = {
         key: `${sums.key},${d}`,
-        measured: finite.map((count) => [count, at(count).at(-1) / at(count)[0]]),
+        measured: finite.map((count) => [count, evenness(at(count))]),
         theory: finite.map((count) => [count, predicted(count, r, law, d)]),
       };
     }
     values = valuesAt(T, sums, r, law, d);
-    const conditioning = values.at(-1) / values[0], theory = T === "inf" ? 1 : predicted(T, r, law, d);
+    const conditioning = evenness(values), theory = predicted(T, r, law, d);
     const [low, high] = T === "inf" ? [1, 1] : marchenkoPasturEdges(r / T);
     const left = along(T !== "inf" && T <= r ? FROM : low);
     bulk.setAttribute("x", (left - 2).toFixed(1));
     bulk.setAttribute("width", (along(high) - left + 4).toFixed(1));
     sticks.replaceChildren(...values.map((value) => svg("path", {
-      class: value < FROM ? "mtfl-vermilion" : "mtfl-blue", d: `M${along(value).toFixed(1)} 30V${TALL - 36}` })));
+      class: value <= LOST * values[0] ? "mtfl-vermilion" : "mtfl-blue", d: `M${along(value).toFixed(1)} 30V${TALL - 36}` })));
     const last = T === "inf" ? MOST : T;
     chart.plot([[...curve.measured.filter(([count]) => count < last), [last, T === "inf" ? 1 : conditioning]], curve.theory, [[r, 1], [r, 0]]]);
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : `${T} ${law} ${T === 1 ? "task" : "tasks"}`;
-    const lost = values.filter((value) => value < 1e-6 * values[0]).length;
+    const lost = values.filter((value) => value <= LOST * values[0]).length;
     const where = law === "balanced" ? "in any dimension" : `in dimension ${d.toLocaleString("en")}`;
-    view.say(`One step on ${tasks} of ${r} features, ${where}: conditioning ${conditioning.toFixed(2)}, theory ${theory.toFixed(2)}.`
-      + (lost ? ` ${lost} of ${r} directions ${lost === 1 ? "is" : "are"} lost: fewer tasks than features cannot show them all.` : "")
+    view.say(`One step on ${tasks} of ${r} features, ${where}: conditioning ${conditioning.toFixed(2)}`
+      + (T === "inf" ? "." : ` in this draw; theory for many features says ${theory.toFixed(2)}.`)
+      + (lost ? ` ${lost} of ${r} directions ${lost === 1 ? "is" : "are"} lost${T < r ? ": fewer tasks than features cannot show them all" : ""}.` : "")
       + (law === "uniform" && T !== "inf" && values[0] > 2 * values[1] ? " One direction, the drift, drowns the others." : ""));
-    dimension.querySelector("input").disabled = law === "balanced"; // it plays no part there
     view.report({ conditioning });
   });
   view.inspect(() => ({

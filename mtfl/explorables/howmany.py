@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traitlets
 
-from mtfl.explorables.explorable import Count, Explorable
+from mtfl.explorables.explorable import Choice, Count, Explorable, Number, Output, Seed
 
 
 class HowManyTasks(Explorable):
@@ -22,12 +22,12 @@ class HowManyTasks(Explorable):
     module = "howmany"
     heights = ("29rem", "46rem")
 
-    tasks = Count(16)
-    r = traitlets.Int(8, min=2, max=10).tag(sync=True)
-    law = traitlets.Enum(["balanced", "uniform"], "balanced").tag(sync=True)
-    d = traitlets.Int(1000, min=30).tag(sync=True)
-    seed = traitlets.Int(1, min=0).tag(sync=True)
-    conditioning = traitlets.Float(None, allow_none=True).tag(sync=True)
+    tasks = Count(200)
+    r = Number(8, least=2, most=10)
+    law = Choice("balanced", among=("balanced", "uniform"))
+    d = Number(1000, least=30, most=10_000)
+    seed = Seed(1)
+    conditioning = Output()
 
     @traitlets.default("name")
     def _default_name(self) -> str:

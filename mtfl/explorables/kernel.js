@@ -2,7 +2,7 @@
  * The task kernel: on how many tasks two patterns agree, and how that settles as tasks are added one by one.
  */
 import { generator, kernelDeviationBound, limitKernel, patternSigns, sampleTasks } from "./engine.js";
-import { button, choice, heatMap, html, lineChart, openView, player, row, slider, svg } from "./ui.js";
+import { button, choice, heatMap, html, lineChart, openView, player, resample, row, slider, svg } from "./ui.js";
 
 const MOST = 1000, FAILURE = 0.05, CELL = 20;
 const COUNTS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, MOST, "inf"];
@@ -75,7 +75,7 @@ export function render({ model, el }) {
   };
   const play = player(view, 250, next);
   const pattern = (key, label) => slider(view, key, {
-    label, stops: Array.from({ length: 16 }, (_, k) => k),
+    label, stops: () => Array.from({ length: 2 ** view.get("r") }, (_, k) => k), also: ["r"],
     show: (k) => signsOf(k, view.get("r")),
     say: (k) => signsOf(k, view.get("r")).replaceAll("+", "plus ").replaceAll("−", "minus "),
   });
@@ -91,7 +91,7 @@ export function render({ model, el }) {
         choice(view, "law", { label: "Labels", values: { uniform: "uniform", balanced: "balanced" } }),
         slider(view, "r", { label: "Features r", stops: [1, 2, 3, 4] }),
         row(play.node, button("One more task", next), button("Start over", () => view.set({ tasks: 1 })),
-          button("Resample", () => view.set({ seed: view.get("seed") + 1 }))),
+          resample(view)),
         curve)),
     view.words,
     patterns,
@@ -103,7 +103,7 @@ export function render({ model, el }) {
     if (drawn?.label !== `${r},${law},${seed}`) drawn = settle(r, law, seed);
     values = kernelOf(T);
     map.paint(values);
-    const last = T === "inf" ? MOST : T, first = view.get("first") % K, second = view.get("second") % K;
+    const last = T === "inf" ? MOST : T, first = view.get("first"), second = view.get("second");
     frame.setAttribute("x", second * CELL);
     frame.setAttribute("y", first * CELL);
     const ends = [1, MOST].map((count) => [count, kernelDeviationBound(count, r, FAILURE)]);

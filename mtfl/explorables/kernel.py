@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import traitlets
 
-from mtfl.explorables.explorable import Count, Explorable
+from mtfl.explorables.explorable import Choice, Count, Explorable, Number, Output, Seed
+
+PATTERNS = ("r", {r: 2**r - 1 for r in range(1, 5)})
 
 
 class TaskKernel(Explorable):
@@ -25,13 +27,13 @@ class TaskKernel(Explorable):
     heights = ("36rem", "61rem")
 
     tasks = Count(10)
-    law = traitlets.Enum(["uniform", "balanced"], "uniform").tag(sync=True)
-    r = traitlets.Int(3, min=1, max=4).tag(sync=True)
-    first = traitlets.Int(0, min=0, max=15).tag(sync=True)
-    second = traitlets.Int(7, min=0, max=15).tag(sync=True)
-    seed = traitlets.Int(1, min=0).tag(sync=True)
-    deviation = traitlets.Float(None, allow_none=True).tag(sync=True)
-    value = traitlets.Float(None, allow_none=True).tag(sync=True)
+    law = Choice("uniform", among=("uniform", "balanced"))
+    r = Number(3, least=1, most=4)
+    first = Number(0, least=0, most=PATTERNS)
+    second = Number(7, least=0, most=PATTERNS)
+    seed = Seed(1)
+    deviation = Output()
+    value = Output()
 
     @traitlets.default("name")
     def _default_name(self) -> str:

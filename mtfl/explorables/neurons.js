@@ -5,13 +5,16 @@
  * that cancels the growth outside the subspace is the same in each round. All positions are in units of the neurons'
  * root mean square length: the squared axes of the ellipse (root mean squares of the cloud along its principal
  * directions) add up to the energy, and their ratio is the conditioning.
+ *
+ * The tasks are one draw. After the first round a dashed ellipse shows the median conditioning over fifty other draws.
  */
 import {
   generator, limitKernel, moved, patternMoments, patternSigns, randomNeurons, recovery, stepOfMoments, taskStream,
 } from "./engine.js";
-import { button, choice, count, html, lineChart, openView, picture, player, row, shown, slider, svg, text } from "./ui.js";
+import { button, choice, count, html, lineChart, openView, picture, player, resample, row, shown, slider, svg, text } from "./ui.js";
 
-const FEATURES = 2, NEURONS = 150, ROUNDS = 20;
+const FEATURES = 2, NEURONS = 150, ROUNDS = 20, DRAWS = 50;
+const PULLED = 0.5; // of the neurons' root mean square inside the plane, in their mean
 const TASKS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, 1000, "inf"];
 const DIMENSIONS = [3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
 const DECAYS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2];
@@ -29,13 +32,15 @@ function remembering(make) {
   };
 }
 
-/** A layer in units of its root mean square length: positions (m, 2), how far they reach, energy and conditioning. */
+/** A layer in units of its root mean square length: positions (m, 2), their reach and shift, energy, conditioning. */
 function frameOf(neurons) {
   const { V, tau } = neurons;
   const square = V.reduce((sum, x) => sum + x * x, 0) + tau.reduce((sum, x) => sum + x * x, 0);
   const at = V.map((x) => x / Math.sqrt(square / tau.length));
   const reach = at.reduce((most, x, n) => (n % 2 ? most : Math.max(most, Math.hypot(x, at[n + 1]))), 0);
-  return { neurons, at, reach, ...recovery(neurons) };
+  const mean = [0, 1].map((i) => at.reduce((sum, x, n) => (n % 2 === i ? sum + x / tau.length : sum), 0));
+  const shift = Math.hypot(...mean) / Math.sqrt(at.reduce((sum, x) => sum + x * x, 0) / tau.length);
+  return { neurons, at, reach, shift, ...recovery(neurons) };
 }
 
 /** Axes and angle of the cloud: roots of its second moments. */
@@ -59,6 +64,8 @@ export function render({ model, el }) {
     return { frame, moments: patternMoments(frame.neurons.V, frame.neurons.tau) };
   });
   const streamOf = remembering((law, seed) => taskStream(FEATURES, law, generator(seed, 1)));
+  const drawsOf = remembering((law) =>
+    Array.from({ length: DRAWS }, (_, n) => taskStream(FEATURES, law, generator(n, 2))));
   const runOf = remembering((tasks, law, d, decay, stepSize, seed) => {
     const { frame, moments } = layer(d, seed);
     const T = count(tasks), kernel = streamOf(law, seed).kernel(T), frames = [frame];
@@ -70,7 +77,15 @@ export function render({ model, el }) {
       }
       return frames[round];
     };
-    return { at, T, kernel, F: T === Infinity ? null : Float64Array.from(streamOf(law, seed).table(T)) };
+    const typical = () => {
+      if (T === Infinity) return null;
+      const all = drawsOf(law).map((draw) => {
+        const step = stepOfMoments(moments, draw.kernel(T));
+        return recovery(moved(frame.neurons, step, stepSize, decay * CANCELLING)).conditioning;
+      }).sort((a, b) => a - b);
+      return (all[DRAWS / 2 - 1] + all[DRAWS / 2]) / 2;
+    };
+    return { at, T, kernel, typical: typical(), F: T === Infinity ? null : Float64Array.from(streamOf(law, seed).table(T)) };
   });
 
   // The plane, the tasks above it and the bar of energy below
@@ -80,6 +95,9 @@ export function render({ model, el }) {
   const spokes = COLOURS.map((colour) => svg("path", { class: `mtfl-spokes mtfl-${colour}` }));
   const dots = COLOURS.map((colour) => svg("path", { class: `mtfl-dots mtfl-${colour}` }));
   const ellipse = svg("ellipse", { class: "mtfl-ellipse" });
+  const dashed = svg("ellipse", { class: "mtfl-ellipse mtfl-dashed" });
+  const others = svg("g", {},
+    dashed, text(WIDTH, TOP + HEIGHT - 18, `dashed: median of ${DRAWS} draws`, { "text-anchor": "end" }));
   const inside = svg("rect", { class: "mtfl-inside", x: 0, y: BAR, height: 10, rx: 2 });
   const percent = text(0, BAR + 26, "", { class: "mtfl-title" });
   const middle = TOP + HEIGHT / 2;
@@ -89,7 +107,7 @@ export function render({ model, el }) {
     text(WIDTH, middle - 5, "feature 1", { "text-anchor": "end" }), text(WIDTH / 2 + 6, TOP + 10, "feature 2"),
     text(0, TOP + HEIGHT - 4, "small dots: before training"),
     text(WIDTH, TOP + HEIGHT - 4, "ellipse: root mean squares", { "text-anchor": "end" }),
-    ghosts, ...spokes, ...dots, ellipse,
+    ghosts, ...spokes, ...dots, ellipse, others,
     svg("rect", { class: "mtfl-outside", x: 0, y: BAR, width: WIDTH, height: 10, rx: 2 }), inside, percent,
     text(WIDTH, BAR + 26, "outside", { "text-anchor": "end" }),
   );
@@ -113,6 +131,7 @@ export function render({ model, el }) {
 
   let run = null, target = null, from = null, extent = 1, moving = false, touched = -Infinity;
   const displayed = new Float64Array(2 * NEURONS);
+  const typical = () => (target === run.at(1) ? run.typical : null);
 
   /** Draw the neurons a share of the way from where they were to where they are. */
   const drawNeurons = (share) => {
@@ -136,9 +155,13 @@ export function render({ model, el }) {
     });
     ghosts.setAttribute("d", old);
     const [long, short, angle] = axesOf(displayed);
-    ellipse.setAttribute("rx", (scale * long).toFixed(2));
-    ellipse.setAttribute("ry", (scale * short).toFixed(2));
-    ellipse.setAttribute("transform", `translate(${WIDTH / 2} ${middle}) rotate(${((-180 / Math.PI) * angle).toFixed(2)})`);
+    const even = typical() ?? 0, size = Math.hypot(long, short) / Math.hypot(1, even);
+    others.setAttribute("visibility", typical() === null ? "hidden" : "visible");
+    for (const [node, rx, ry] of [[ellipse, long, short], [dashed, size, even * size]]) {
+      node.setAttribute("rx", (scale * rx).toFixed(2));
+      node.setAttribute("ry", (scale * ry).toFixed(2));
+      node.setAttribute("transform", `translate(${WIDTH / 2} ${middle}) rotate(${((-180 / Math.PI) * angle).toFixed(2)})`);
+    }
   };
 
   // Traces
@@ -154,15 +177,16 @@ export function render({ model, el }) {
   const counted = (one, many) => (n) => (n === "inf" ? `infinitely many ${many}` : n === 1 ? `one ${one}` : `${n} ${many}`);
 
   /** Say in words what is seen. */
-  const describe = ({ energy, conditioning }, round) => {
+  const describe = ({ energy, conditioning, shift }, round) => {
     const T = view.get("tasks"), law = view.get("law");
     const tasks = counted(`${law} task`, `${law} tasks`)(T);
     const numbers = `conditioning ${conditioning.toFixed(2)}, energy ${energy.toFixed(2)}`;
     if (round === 0) return `Before training the neurons point everywhere: ${numbers}.`;
     const start = run.at(0), same = Math.abs(energy - start.energy) + Math.abs(conditioning - start.conditioning) < 0.1;
-    const shape = same ? "stay as they were" : conditioning < 0.25 ? "fall onto a line"
+    const shape = shift > PULLED ? "are pulled to one side" : same ? "stay as they were" : conditioning < 0.25 ? "fall onto a line"
       : conditioning < 0.6 ? "stretch in one direction" : "spread over both features";
-    return `After ${counted("round", "rounds")(round)} on ${tasks} the neurons ${shape}: ${numbers}.`;
+    const draw = typical() === null ? "" : ` This is one draw of tasks; the median conditioning of ${DRAWS} is ${typical().toFixed(2)}.`;
+    return `After ${counted("round", "rounds")(round)} on ${tasks} the neurons ${shape}: ${numbers}.${draw}`;
   };
 
   // Controls
@@ -180,7 +204,7 @@ export function render({ model, el }) {
       play.node,
       button("Step", next),
       button("Restart", () => view.set({ rounds: 0 })),
-      button("Resample", () => view.set({ seed: view.get("seed") + 1, rounds: Math.max(1, view.get("rounds")) })),
+      resample(view, () => ({ rounds: Math.max(1, view.get("rounds")) })),
     ),
     chart.node,
   );
@@ -227,7 +251,7 @@ export function render({ model, el }) {
   });
   view.inspect(() => ({
     V: [...target.neurons.V], tau: [...target.neurons.tau], energy: target.energy, conditioning: target.conditioning,
-    startV: [...run.at(0).neurons.V], startTau: [...run.at(0).neurons.tau], kernel: [...run.kernel],
+    shift: target.shift, typical: typical(), startV: [...run.at(0).neurons.V], startTau: [...run.at(0).neurons.tau], kernel: [...run.kernel],
     F: run.F && [...run.F], displayed: [...displayed],
   }));
   return view.end;

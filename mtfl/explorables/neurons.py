@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traitlets
 
-from mtfl.explorables.explorable import Count, Explorable
+from mtfl.explorables.explorable import Choice, Count, Explorable, Number, Output, Seed
 
 
 class NeuronsInPlane(Explorable):
@@ -37,11 +37,11 @@ class NeuronsInPlane(Explorable):
     ).tag(sync=True)
 
     tasks = Count(1)
-    law = traitlets.Enum(["uniform", "balanced"], "balanced").tag(sync=True)
-    d = traitlets.Int(30, min=3).tag(sync=True)
-    decay = traitlets.Float(0.0, min=0.0).tag(sync=True)
-    step_size = traitlets.Float(60.0, min=0.0).tag(sync=True)
-    rounds = traitlets.Int(1, min=0, max=20).tag(sync=True)
-    seed = traitlets.Int(11, min=0).tag(sync=True)
-    energy = traitlets.Float(None, allow_none=True).tag(sync=True)
-    conditioning = traitlets.Float(None, allow_none=True).tag(sync=True)
+    law = Choice("balanced", among=("balanced", "uniform"))
+    d = Number(30, least=3, most=1000)
+    decay = Number(0.0, least=0, most=1.2, whole=False)
+    step_size = Number(60.0, least=0, most=100, whole=False)
+    rounds = Number(1, least=0, most=20)
+    seed = Seed(15)
+    energy = Output()
+    conditioning = Output()

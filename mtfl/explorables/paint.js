@@ -110,7 +110,7 @@ export function render({ model, el }) {
     view.set({ task: numberOf(Float64Array.from({ length: 2 ** r }, (_, k) => make(Array.from(z.slice(k * r, k * r + r))))) });
   };
   const random = () => {
-    const seed = view.get("seed") + 1;
+    const seed = (view.get("seed") + 1) % 2 ** 32;
     view.set({ seed, task: numberOf(sampleTasks(1, view.get("r"), "uniform", generator(seed, 1))) });
   };
   const coefficients = barChart(340, 120, -1), singular = barChart(340, 120, 0);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traitlets
 
-from mtfl.explorables.explorable import Explorable
+from mtfl.explorables.explorable import Choice, Explorable, Number, Output, Seed
 
 
 class PaintedTask(Explorable):
@@ -24,14 +24,14 @@ class PaintedTask(Explorable):
     module = "paint"
     heights = ("35rem", "63rem")
 
-    r = traitlets.Int(3, min=2, max=4).tag(sync=True)
-    task = traitlets.Int(168, min=0, max=2**16 - 1).tag(sync=True)
-    d = traitlets.Int(1000, min=30).tag(sync=True)
-    decay = traitlets.Enum(["none", "matched"], "none").tag(sync=True)
-    seed = traitlets.Int(1, min=0).tag(sync=True)
-    energy = traitlets.Float(None, allow_none=True).tag(sync=True)
-    conditioning = traitlets.Float(None, allow_none=True).tag(sync=True)
-    directions = traitlets.Int(None, allow_none=True).tag(sync=True)
+    r = Number(3, least=2, most=4)
+    task = Number(168, least=0, most=("r", {r: 2**2**r - 1 for r in (2, 3, 4)}))
+    d = Number(1000, least=30, most=1_000_000)
+    decay = Choice("none", among=("none", "matched"))
+    seed = Seed(1)
+    energy = Output()
+    conditioning = Output()
+    directions = Output()
 
     @traitlets.default("name")
     def _default_name(self) -> str:

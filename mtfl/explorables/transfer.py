@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+from typing import Any
+
 import traitlets
 
-from mtfl.explorables.explorable import Explorable
+from mtfl._checks import require
+from mtfl.explorables.explorable import Choice, Explorable, Number, Output
+
+NAMES = ("pretrained", "single task", "random features")
+TASKS = ("parity", "random")
 
 
 class TransferGrid(Explorable):
@@ -25,11 +33,21 @@ class TransferGrid(Explorable):
     heights = ("29rem", "41rem")
 
     grid = traitlets.Dict().tag(sync=True)
-    d = traitlets.Int(64, min=1).tag(sync=True)
-    tasks = traitlets.Int(64, min=1).tag(sync=True)
-    examples = traitlets.Int(512, min=1).tag(sync=True)
-    task = traitlets.Enum(["parity", "random"], "parity").tag(sync=True)
-    accuracy = traitlets.Float(None, allow_none=True).tag(sync=True)
+    d = Number(32, least=1, most=1)
+    tasks = Number(64, least=1, most=1)
+    examples = Number(512, least=1, most=1)
+    task = Choice("parity", among=TASKS)
+    accuracy = Output()
+
+    def __init__(self, *, grid: dict[str, Any], **state: Any) -> None:
+        """Take the grid first: it bounds the settings."""
+        require_grid(grid)
+        super().__init__(grid=grid, **state)
+
+    def rules(self) -> dict[str, dict[str, Any]]:
+        """The rules, with the grid's bounds."""
+        bounds = {key: {"least": self.grid[key][0], "most": self.grid[key][-1]} for key in ("d", "tasks", "examples")}
+        return {key: rule | bounds.get(key, {}) for key, rule in super().rules().items()}
 
     @traitlets.default("name")
     def _default_name(self) -> str:
@@ -45,3 +63,26 @@ class TransferGrid(Explorable):
             "Accuracy of a new head on pretrained, single-task and random features, as dots with bands and as curves "
             "over the number of downstream examples. Sliders set the dimension, the pretraining tasks and the examples."
         )
+
+
+def require_grid(grid: Any) -> None:
+    """The grid has the form of :class:`TransferGrid`, and numbers everywhere."""
+    where, remedy = "TransferGrid", "Make it as chapter 5 does."
+    keys = {"d", "tasks", "examples", *TASKS}
+    ok = isinstance(grid, dict) and set(grid) == keys
+    got = f"{sorted(grid)}" if isinstance(grid, dict) else type(grid).__name__
+    require(ok, where, "grid", f"a dict of {', '.join(sorted(keys))}", got, remedy, TypeError)
+    size = 3
+    for key in ("d", "tasks", "examples"):
+        axis = grid[key]
+        rises = len(axis) > 1 and axis[0] >= 1 and all(low < high for low, high in pairwise(axis))
+        require(rises, where, f"grid[{key!r}]", "two or more rising numbers from 1 on", axis, remedy)
+        size *= len(axis)
+    for task in TASKS:
+        require(
+            set(grid[task]) == set(NAMES), where, f"grid[{task!r}]", f"of {', '.join(NAMES)}", list(grid[task]), remedy
+        )
+        for name, values in grid[task].items():
+            finite = len(values) == size and all(map(math.isfinite, values))
+            words = f"{size} finite numbers"
+            require(finite, where, f"grid[{task!r}][{name!r}]", words, f"{len(values)}, or others", remedy)

@@ -27,20 +27,27 @@ function dressed(node, attributes, children) {
   return node;
 }
 
+const SIDEWAYS = 8; // pixels after which a finger means the slider
+
 const unique = () => `mtfl-${Math.random().toString(36).slice(2)}`;
 
 // The view
 
 const QUIET = 700; // ms without a change before a screen reader hears of it
 const REPORT = 150; // ms between reports to Python
+const WRITE = 400; // ms between changes of the address: browsers take some two a second
 
 /**
  * Open a view: what a figure's render function starts with, and whose `end` it returns.
  *
  * The element is emptied and becomes a group named by the state's title. Links in the text whose address is
- * `#NAME?key=value&key=value` set this state when NAME is its name.
+ * `#NAME?key=value&key=value` set this state when NAME is its name, and what is not in the link stays as it is.
+ *
+ * On a page the state stands in the address as well, in the same form: what differs from the figure's start. There it
+ * is complete. Each entry of the history holds the states of all figures, so that Back, Forward and a reload bring them
+ * back, while the address names the one that was moved last.
  * @returns an object with
- *   `get(key)`, `set({ key: value })`: the state;
+ *   `get(key)`, `set({ key: value })`: the state, within its rules;
  *   `watch(keys, run)`: run now, and once after changes of these keys;
  *   `add(...nodes)`: append to the figure;
  *   `say(text)`: the sentence under the picture, which is its text alternative too; `words` is its element;
@@ -55,20 +62,44 @@ export function openView({ model, el }) {
   const endings = [], described = [];
   const status = html("p", { class: "mtfl-status", role: "status" });
   const words = html("p", { class: "mtfl-words", "aria-hidden": "true" });
-  let quiet = 0, reporting = 0, frame = 0, ended = false;
+  let quiet = 0, reporting = 0, writing = 0, frame = 0, ended = false, sentence = "", note = "";
+  const settings = model.get("settings"), keys = Object.keys(settings), name = model.get("name");
+  const get = (key) => within(model.get(key), settings[key], model.get);
+  const now = () => Object.fromEntries(keys.map((key) => [key, get(key)]));
+  const start = now(), box = el.closest(".mtfl-figure"); // no box in Jupyter, where the address is not ours
 
   el.classList.add("mtfl-x");
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", model.get("title"));
   el.replaceChildren(status);
 
+  const tell = () => {
+    const text = note ? `${sentence} (${note}.)` : sentence;
+    words.textContent = text;
+    for (const node of described) node.setAttribute("aria-label", text);
+    clearTimeout(quiet);
+    quiet = setTimeout(() => (status.textContent = text), QUIET);
+  };
+  const query = () => keys.filter((key) => get(key) !== start[key]).map((key) => `${key}=${get(key)}`).join("&");
+  const address = () => (query() ? `#${name}?${query()}` : `#${name}`);
+  const entry = () => ({ ...history.state, mtfl: { ...history.state?.mtfl, [name]: query() } });
+  const change = (changes) => {
+    for (const [key, value] of Object.entries(changes)) model.set(key, value);
+    model.save_changes();
+    if (box) box.dataset.address = address();
+  };
+
   const view = {
     el,
     words,
-    get: (key) => model.get(key),
+    get,
     set(changes) {
-      for (const [key, value] of Object.entries(changes)) model.set(key, value);
-      model.save_changes();
+      note = "";
+      change(changes);
+      if (box) writing ||= setTimeout(() => {
+        writing = 0;
+        history.replaceState(entry(), "", address());
+      }, WRITE);
     },
     watch(keys, run) {
       let waiting = false;
@@ -91,10 +122,8 @@ export function openView({ model, el }) {
       return node;
     },
     say(text) {
-      words.textContent = text;
-      for (const node of described) node.setAttribute("aria-label", text);
-      clearTimeout(quiet);
-      quiet = setTimeout(() => (status.textContent = text), QUIET);
+      sentence = text;
+      tell();
     },
     report(values) {
       for (const [key, value] of Object.entries(values)) model.set(key, value);
@@ -124,37 +153,99 @@ export function openView({ model, el }) {
       cancelAnimationFrame(frame);
       clearTimeout(quiet);
       clearTimeout(reporting);
+      clearTimeout(writing);
       endings.forEach((ending) => ending());
       el.replaceChildren();
     },
   };
 
-  const follow = (hash) => {
-    const [name, query] = hash.slice(1).split("?");
-    if (name !== model.get("name") || !query) return false;
-    view.set(stateOf(query, model));
-    return true;
+  const follow = (asked, from) => {
+    const found = nearest(asked, settings, from);
+    change(found.state);
+    note = found.notes.join("; ");
+    if (sentence) tell();
   };
+  const asks = (hash) => {
+    const [target, asked] = hash.slice(1).split("?");
+    return target === name ? asked : undefined;
+  };
+  const come = (behavior) => el.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : behavior });
   const clicked = (event) => {
-    const link = event.target.closest?.("a[href*='#']");
-    if (!link?.hash || !follow(link.hash)) return;
+    const link = event.target.closest?.("a[href]"), elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+    if (!link || link.target || elsewhere || link.href.split("#")[0] !== location.href.split("#")[0]) return;
+    const asked = asks(link.hash);
+    if (asked === undefined) return;
     event.preventDefault();
-    el.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
+    if (box) history.replaceState(entry(), "");
+    follow(asked, now());
+    if (box) history.pushState(entry(), "", address());
+    come("smooth");
+  };
+  const arrived = () => {
+    clearTimeout(writing);
+    writing = 0;
+    const kept = history.state?.mtfl?.[name], asked = asks(location.hash);
+    if ((kept ?? asked) !== undefined) follow(kept ?? asked, start);
+    return kept === undefined && asked !== undefined;
   };
   document.addEventListener("click", clicked, true);
   endings.push(() => document.removeEventListener("click", clicked, true));
-  if (follow(location.hash)) setTimeout(() => el.scrollIntoView({ block: "nearest" }));
+  if (box) {
+    const travelled = () => arrived() && come("auto");
+    addEventListener("popstate", travelled); // by Back and Forward, and by an address that is typed
+    endings.push(() => removeEventListener("popstate", travelled));
+    box.dataset.address = address();
+    if (arrived()) setTimeout(() => come("auto"));
+  }
   return view;
 }
 
-/** The changes that a link asks for; numbers where the state holds numbers, and "inf". */
-function stateOf(query, model) {
-  const changes = {};
-  for (const [key, text] of new URLSearchParams(query)) {
-    if (model.get(key) === undefined) console.error(`${model.get("name")}: the state has no "${key}"`);
-    else changes[key] = text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+// The rules of the settings, as Python's `Explorable.rules` gives them: { key: { least, most, whole, infinite } } or
+// { key: { among } }. A most of [other, { value: most }] depends on another setting, which stands before it.
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function mostOf({ most }, get) {
+  return Array.isArray(most) ? most[1][get(most[0])] : most;
+}
+
+/** What is left of a value after the setting that bounds it has changed: its last bits. */
+function within(value, rule, get) {
+  return Array.isArray(rule?.most) ? value % (mostOf(rule, get) + 1) : value;
+}
+
+/**
+ * The state nearest to what a query asks for that the figure can show, and in words what was asked for and is not shown.
+ * @param {string} query "key=value&key=value"
+ * @param {object} settings the rules
+ * @param {object} from the state of the settings that the query does not name
+ * @returns {{state: object, notes: string[]}}
+ */
+export function nearest(query, settings, from) {
+  const asked = new Map(new URLSearchParams(String(query))), state = {}, notes = [], get = (key) => state[key];
+  for (const [key, rule] of Object.entries(settings)) {
+    if (!asked.has(key)) {
+      state[key] = within(from[key], rule, get);
+      continue;
+    }
+    const name = key.replaceAll("_", " "), text = asked.get(key);
+    const found = rule.among ? (rule.among.includes(text) ? [text] : [null, rule.among.join(" or ")]) : number(text, rule, mostOf(rule, get));
+    state[key] = found[0] ?? within(from[key], rule, get);
+    if (found[0] === null) notes.push(`${name} stays ${shown(state[key])}: it can only be ${found[1]}`);
+    else if (found[1]) notes.push(`${name} was set to ${shown(state[key])}, ${found[1]}`);
   }
-  return changes;
+  if ([...asked.keys()].some((key) => !Object.hasOwn(settings, key))) notes.push("the figure has no other setting that was asked for");
+  return { state, notes };
+}
+
+/** The nearest number to a text, and why it is another one; null where the text is no number. */
+function number(text, { least, whole, infinite }, most) {
+  if (infinite && text === "inf") return [text];
+  const value = text === "inf" ? Infinity : NUMBER.test(text) ? Number(text) : NaN, rounded = whole ? Math.round(value) : value;
+  if (Number.isNaN(value)) return [null, "a number"];
+  if (rounded > most) return [most, "the most that the figure shows"];
+  if (rounded < least) return [least, "the least that the figure shows"];
+  return [rounded + 0, rounded === value ? "" : "the nearest whole number"];
 }
 
 /** Whether the reader has asked for no motion. */
@@ -172,31 +263,50 @@ export function count(value) {
 /** Numbers for people: three significant digits, the sign of infinity for "inf". */
 export function shown(value) {
   if (count(value) === Infinity) return "∞";
+  if (typeof value === "string") return value;
   return value >= 1000 ? value.toLocaleString("en") : String(Number(value.toPrecision(3)));
 }
 
 /**
  * A slider over a list of values.
+ *
+ * A finger that begins here and moves up or down scrolls the page: a touch moves the slider when it goes sideways or ends.
  * @param {object} view
  * @param {string} key of the state
- * @param {object} options `label`; `stops`: the values in order; `show(value)` beside it; `say(value)` for a screen
- *   reader; `move(value)`: the changes that a move asks for, by default the key's alone
+ * @param {object} options `label`; `stops`: the values in order, or a function that gives them; `show(value)` beside it;
+ *   `say(value)` for a screen reader; `move(value)`: the changes that a move asks for, by default the key's alone;
+ *   `off()`: why the slider plays no part now, or ""; `also`: other keys that these functions look at
  */
-export function slider(view, key, { label, stops, show = shown, say = show, move = (value) => ({ [key]: value }) }) {
-  const id = unique();
+export function slider(view, key, { label, stops, show = shown, say = show, move = (value) => ({ [key]: value }), off = () => "", also = [] }) {
+  const id = unique(), listed = typeof stops === "function" ? stops : () => stops;
+  let touch = null; // where a finger began that may yet scroll, and the slider with it
+  const take = () => touch || view.set(move(listed()[input.value]));
+  const settle = () => {
+    const moved = touch && touch.value !== input.value;
+    touch = null;
+    if (moved) take();
+  };
   const input = html("input", {
-    id, type: "range", min: 0, max: stops.length - 1, step: 1, "data-key": key,
-    input: () => view.set(move(stops[input.value])),
+    id, type: "range", min: 0, step: 1, "data-key": key, input: take,
+    pointerdown: (event) => (touch = event.pointerType === "touch" ? { x: event.clientX, value: input.value } : null),
+    pointermove: (event) => touch && Math.abs(event.clientX - touch.x) > SIDEWAYS && settle(),
+    pointerup: settle,
+    pointercancel: () => {
+      if (touch) input.value = touch.value;
+      touch = null;
+    },
   });
   const output = html("output", { for: id });
-  view.watch([key], () => {
-    const value = view.get(key);
-    const exact = stops.indexOf(value);
-    const beyond = stops.findIndex((stop) => count(stop) >= count(value)); // Python may set what is no stop
-    input.value = exact >= 0 ? exact : beyond >= 0 ? beyond : stops.length - 1;
-    input.style.setProperty("--mtfl-share", input.value / (stops.length - 1));
-    output.textContent = show(value);
-    input.setAttribute("aria-valuetext", say(value));
+  view.watch([key, ...also], () => {
+    const value = view.get(key), values = listed(), why = off();
+    const exact = values.indexOf(value);
+    const beyond = values.findIndex((stop) => count(stop) >= count(value)); // Python and links may set what is no stop
+    input.max = values.length - 1;
+    input.value = exact >= 0 ? exact : beyond >= 0 ? beyond : values.length - 1;
+    input.style.setProperty("--mtfl-share", input.value / (values.length - 1));
+    input.disabled = why !== "";
+    output.textContent = why || show(value);
+    input.setAttribute("aria-valuetext", why || say(value));
   });
   return html("div", { class: "mtfl-slider" }, html("label", { for: id }, label), input, output);
 }
@@ -217,6 +327,11 @@ export function choice(view, key, { label, values, move = (value) => ({ [key]: v
 /** A button. */
 export function button(label, press, attributes = {}) {
   return html("button", { type: "button", click: press, ...attributes }, label);
+}
+
+/** A button that draws anew. */
+export function resample(view, changes = () => ({})) {
+  return button("Resample", () => view.set({ seed: (view.get("seed") + 1) % 2 ** 32, ...changes() }));
 }
 
 /** A button that plays and pauses: `step` is called each so many ms until it returns false. */

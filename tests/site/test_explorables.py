@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from axe import VIEWS, violations
-from explorable_examples import KINDS, example
+from explorable_examples import KINDS, NO_MOTION, ROOT, example, write_page
 from numpy.testing import assert_allclose
 from opened import Opened, serve
 
@@ -22,19 +22,6 @@ from mtfl.population import Neurons, population_step
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
-
-ROOT = Path(__file__).parents[2]
-NO_MOTION: dict[str, Any] = {"reduced_motion": "reduce"}
-PAGE = """<!DOCTYPE html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A figure</title><link rel="icon" href="data:,">
-<meta name="viewport" content="width=device-width"><style>{style}
-body {{ margin: 1rem; background: var(--mtfl-bg); color: var(--mtfl-fg); font-family: sans-serif }}</style></head>
-<body><main><h1>A figure</h1>{body}</main></body></html>"""
-
-
-def write_page(folder: Path, name: str, body: str, theme: str = "light") -> None:
-    style = (ROOT / "book" / "_static" / "mtfl.css").read_text("utf8")
-    (folder / name).write_text(PAGE.format(theme=theme, style=style, body=body), "utf8")
 
 
 @pytest.fixture(scope="session")
