@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import html
-import io
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
@@ -25,6 +23,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+from mtfl import _panels
 from mtfl.single_task import FATES, Atlas
 
 BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#b8639b", "#808080"
@@ -90,8 +89,7 @@ class Picture:
 
     def _repr_html_(self) -> str:
         label = html.escape(self.alt, quote=True)
-        opening = f'<figure class="mtfl-plot" tabindex="0"><svg role="img" aria-label="{label}" '
-        return self.svg.replace("<svg ", opening, 1) + "</figure>"
+        return f'<figure class="mtfl-plot" role="img" aria-label="{label}" style="{_STROKES}">{self.svg}</figure>'
 
 
 def canvas(
@@ -121,29 +119,14 @@ def show(figure: Figure, *, alt: str) -> Picture:
     """
     if not alt.strip():
         raise ValueError("show: alt must be a sentence; got an empty one. Say what the figure shows.")
-    text = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "mtfl"}):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg ") :]
-    svg = re.sub(r"\s*<metadata>.*?</metadata>|\s*<defs>\s*<style\b.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = _panels.markup(figure)
     svg = _PLACE.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)
     own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids ...
     glyphs = "|".join(re.escape(name) for name, _ in GLYPH.findall(svg))  # ... but of glyphs, which are all alike
     svg = re.sub(rf'(\bid="|href="#|url\(#)(?!(?:{glyphs})")', rf"\g<1>{own}-", svg)
-    width = re.search(r'width="([\d.]+)pt"', svg)
-    limit = f"{float(width.group(1)) * 4 / 3:.0f}px" if width else "100%"
-    svg = re.sub(
-        r' width="[\d.]+pt"',
-        f' style="--mtfl-width: {limit}; width: 100%; max-width: {limit}; height: auto; {_STROKES}"',
-        svg,
-        count=1,
-    )
-    svg = re.sub(r' height="[\d.]+pt"', "", svg, count=1)
     for colour, variable in ((INK, "--mtfl-fg"), (_GRID, "--mtfl-grid")):
         svg = svg.replace(colour, f"var({variable}, {colour})")
-    return Picture(svg.strip(), alt)
+    return Picture(svg, alt)
 
 
 def band(

@@ -70,10 +70,10 @@ def test_output_is_an_inline_svg_with_a_label() -> None:
     text, figure = parsed(a_picture())
     assert figure.tag == "figure"
     assert figure.attrib["class"] == "mtfl-plot"
+    assert figure.attrib["role"] == "img"
+    assert figure.attrib["aria-label"] == "A line that rises."
     (svg,) = figure
     assert svg.tag.endswith("svg")
-    assert svg.attrib["role"] == "img"
-    assert svg.attrib["aria-label"] == "A line that rises."
     assert "viewBox" in svg.attrib
     assert "width" not in svg.attrib
     assert "max-width: " in svg.attrib["style"]
@@ -88,7 +88,7 @@ def test_labels_are_escaped() -> None:
     alt = 'Energy > 0.5 & "rising" <b>fast</b>'
     text, figure = parsed(a_picture(alt))
     assert "<b>" not in text
-    assert figure[0].attrib["aria-label"] == alt
+    assert figure.attrib["aria-label"] == alt
 
 
 def test_text_and_grid_follow_the_page() -> None:
@@ -207,6 +207,114 @@ def test_a_figure_needs_a_description() -> None:
             show(figure, alt=alt)
     with pytest.raises(TypeError):
         show(figure)  # type: ignore[call-arg]
+
+
+# Panels
+
+
+def four_panels(**options: Any) -> tuple[Any, Any]:
+    figure, axes = canvas(2, 2, **options)
+    for k, ax in enumerate(axes.flat):
+        ax.plot([1, 2, 3], [0.2 * k, 0.5, 0.9], label="energy")
+    return figure, axes
+
+
+def panels(figure: Any) -> list[ET.Element]:
+    """The pieces of a figure of several."""
+    root = ET.fromstring(show(figure, alt="Lines.")._repr_html_())
+    assert root.attrib["aria-label"] == "Lines."
+    assert sum("aria-label" in element.attrib for element in root.iter()) == 1
+    ((box,), pieces) = root, list(root[0])
+    assert box.attrib["class"] == "mtfl-panels"
+    return pieces
+
+
+def place(piece: ET.Element) -> tuple[np.ndarray, np.ndarray]:
+    """What a piece shows of the drawing, and where it stands, both as left, top, width."""
+    style = dict(part.split(": ") for part in piece.attrib["style"].split("; "))
+    stands = [float(style[name].removesuffix("%")) / 100 for name in ("left", "top", "width")]
+    return np.array([float(number) for number in piece.attrib["viewBox"].split()[:3]]), np.array(stands)
+
+
+def own_labels(piece: ET.Element) -> list[ET.Element]:
+    return [child for child in piece.iter() if child.attrib.get("class") == "mtfl-own"]
+
+
+def test_panels_stand_side_by_side_as_they_were_drawn() -> None:
+    figure, _ = four_panels(width=8.0, height=4.0)
+    pieces = panels(figure)
+    assert len(pieces) == 4
+    for piece in pieces:
+        shown, stands = place(piece)
+        assert_allclose(shown / [576, 288, 576], stands, atol=1e-4)  # points of an 8 by 4 inch figure
+    assert [tuple(place(piece)[1][:2] > 0.3) for piece in pieces] == [
+        (False, False),
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
+
+
+def test_every_line_is_drawn_once() -> None:
+    figure, _ = four_panels()
+    whole = ET.tostring(ET.fromstring(show(figure, alt="Lines.")._repr_html_()), encoding="unicode")
+    assert whole.count(f"stroke: {BLUE}") == 4
+    assert all(
+        ET.tostring(piece, encoding="unicode").count(f"stroke: {BLUE}") == 1 for piece in panels(four_panels()[0])
+    )
+
+
+def test_a_panel_has_the_labels_that_its_neighbour_has_for_it() -> None:
+    figure, axes = four_panels(sharex=True, sharey=True)
+    axes[0, 0].set(ylabel="left")
+    axes[1, 0].set(ylabel="left too")
+    axes[1, 1].set(xlabel="below")
+    top_left, top_right, bottom_left, bottom_right = panels(figure)
+    assert all(label.attrib["display"] == "none" for label in own_labels(top_right))
+    assert [axes[0, 1].get_ylabel(), axes[1, 1].get_ylabel()] == ["left", "left too"]  # of its own row
+    assert {ax.get_xlabel() for ax in axes.flat} == {"below"}  # the only name of an axis that all share
+    assert len(own_labels(bottom_left)) == 1  # its name below
+    assert len(own_labels(top_left)) > 3  # name and numbers below
+    assert len(own_labels(top_right)) > len(own_labels(top_left))
+    assert len(own_labels(bottom_right)) > 3
+
+
+def test_axes_that_differ_keep_their_own_labels() -> None:
+    figure, axes = four_panels()
+    axes[0, 0].set(ylabel="energy", ylim=(0, 1))
+    axes[0, 1].set(ylim=(0, 2))
+    panels(figure)
+    assert axes[0, 1].get_ylabel() == ""
+
+
+def test_legends_and_colour_bars_are_pieces_and_are_read_in_order() -> None:
+    figure, axes = four_panels()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center")
+    figure.suptitle("Lines")
+    figure.colorbar(heat_map(axes[1, 1], np.eye(2)), ax=axes)
+    tops = [place(piece)[1][1] for piece in panels(figure)]
+    assert len(tops) == 7
+    assert tops[0] == min(tops)  # the title above
+    assert tops[-1] == max(tops)  # the legend below
+
+
+def test_a_column_of_panels_stays_whole() -> None:
+    figure, axes = canvas(3, 1, sharex=True)
+    for ax in axes:
+        ax.plot([0, 1])
+    root = ET.fromstring(show(figure, alt="Strips.")._repr_html_())
+    assert [child.tag.rpartition("}")[2] for child in root] == ["svg"]
+
+
+def test_a_panel_says_how_narrow_it_may_be() -> None:
+    figure, axes = four_panels()
+    axes[0, 0].set_title("small", fontsize=7)
+    widths = [dict(part.split(": ") for part in piece.attrib["style"].split("; ")) for piece in panels(figure)]
+    natural, least = (
+        [float(style[f"--mtfl-{name}"].removesuffix("px")) for style in widths] for name in ("width", "least")
+    )
+    assert least[0] / natural[0] == pytest.approx(10 / (7 * 96 / 72), rel=0.01)  # letters of 10 px
+    assert least[1] / natural[1] == pytest.approx(10 / (10.5 * 96 / 72), rel=0.01)
 
 
 # The atlas

@@ -18,7 +18,7 @@ from sphinx.util import logging
 
 from mtfl import explorables
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import citing, fonts, mathematics, printing, search
+from mtfl.sphinx_ext import citing, code, fonts, mathematics, printing, search
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -255,6 +255,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)
+    app.connect("html-page-context", code.mend_page)
     app.connect("html-page-context", defer_scripts, priority=900)  # after the theme has added its own
     app.connect("config-inited", use_layout)
     app.connect("build-finished", finish, priority=400)  # before an index without a title is made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 from functools import cache
 from html import escape
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.locale import _
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
@@ -48,6 +50,33 @@ def lines_of(tex: str) -> str:
     parts = [rf"\begin{{split}}{part}\end{{split}}" if r"\\" in part else part for part in tex.split("\n\n")]
     parts = [part for part in parts if part.strip()]
     return parts[0] if len(parts) == 1 else r"\begin{aligned}" + r"\\".join(parts) + r"\end{aligned}"
+
+
+# What touches a formula: up to the next space, or a dash or slash, after which a line may end.
+BEFORE, AFTER = re.compile(r"[^\s/–—-]*$"), re.compile(r"[^\s/–—-]*[/–—-]?")
+
+
+class Together(SphinxPostTransform):
+    """A formula stays in one line with the brackets, punctuation and syllables that touch it."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **options: Any) -> None:
+        """Wrap each formula, with what touches it, in an inline of its own."""
+        for formula in list(self.document.findall(nodes.math)):
+            line, place = formula.parent, formula.parent.index(formula)
+            together = nodes.inline("", "", classes=["mtfl-together"])
+            line[place] = together
+            if place and isinstance(before := line[place - 1], nodes.Text):
+                touching = BEFORE.search(before).start()
+                line[place - 1] = nodes.Text(before[:touching])
+                together += nodes.Text(before[touching:])
+            together += formula
+            if place + 1 < len(line) and isinstance(after := line[place + 1], nodes.Text):
+                touching = AFTER.match(after).end()
+                line[place + 1] = nodes.Text(after[touching:])
+                together += nodes.Text(after[:touching])
 
 
 class Typesetter:
@@ -127,5 +156,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     typesetter = Typesetter()
     app.add_html_math_renderer("typeset", (typesetter.visit_inline, None), (typesetter.visit_display, None))
     app.add_css_file(STYLE)
+    app.add_post_transform(Together)
     app.connect("build-finished", typesetter.finish)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -30,7 +30,7 @@ class Page(HTMLParser):
         self.references += [(tag, values[key]) for key in ADDRESSES if values.get(key)]
         if tag == "img" and (values.get("alt") is None or values["alt"].startswith(("_images", "http"))):
             self.unnamed.append(values.get("src", "an image"))
-        if tag == "svg" and values.get("role") == "img" and not values.get("aria-label"):
+        if values.get("role") == "img" and not values.get("aria-label"):
             self.unnamed.append("an inline picture")
 
 

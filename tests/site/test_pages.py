@@ -42,6 +42,7 @@ def test_links_anchors_and_alt_texts(site: Path) -> None:
         ('<img src="page.html">', "no alt text"),
         ('<img src="page.html" alt="_images/x.png">', "no alt text"),
         ('<svg role="img"></svg>', "no alt text"),
+        ('<figure role="img"></figure>', "no alt text"),
     ],
 )
 def test_the_link_check_sees(tmp_path: Path, body: str, word: str) -> None:
@@ -112,7 +113,7 @@ def test_a_control_that_needs_python_says_so(open_page: Callable[..., Opened], s
     note = page.locator(".mtfl-needs-kernel")
     assert note.count() == 1
     assert "needs Python" in note.inner_text()
-    assert page.locator(".cell_output", has=note).locator("svg[role=img]").count() == 1
+    assert page.locator(".cell_output", has=note).locator(".mtfl-plot[role=img]").count() == 1
 
 
 # The background of each frame so far, and how far the page was then: a frame runs this before it is painted.

@@ -1,0 +1,41 @@
+"""Code and printed output on any screen: lines go on further in; what was printed as a table keeps its columns."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+
+BOX = re.compile(r'(<div class=")([^"]*)("><div class="highlight"><pre>)(.*?)(</pre>)', flags=re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+COLUMNS = re.compile(r"\S {2,}\S")  # two words of a line that stand further apart than words do
+
+
+def is_table(lines: list[str]) -> bool:
+    """Whether the lines that were printed stand in columns."""
+    return sum(bool(COLUMNS.search(line)) for line in lines) > 1
+
+
+def wrap_line(line: str) -> str:
+    """A line of code in an element of its own, that knows how far in the line begins."""
+    text = html.unescape(TAG.sub("", line))
+    indent = len(text) - len(text.lstrip())
+    style = f' style="--mtfl-indent: {indent}"' if indent else ""
+    return f'<span class="mtfl-code-line"{style}>{line}</span>' if text.strip() else line
+
+
+def wrap_box(found: re.Match[str]) -> str:
+    """A box whose lines can go on, or whose table can scroll."""
+    opening, kind, middle, code, closing = found.groups()
+    lines = code.removeprefix("<span></span>").split("\n")
+    if "output" in kind.split() and is_table([html.unescape(TAG.sub("", line)) for line in lines]):
+        return f"{opening}{kind} mtfl-printed{middle}{code}{closing}"
+    return "".join([opening, kind, middle, "\n".join(map(wrap_line, lines)), closing])
+
+
+def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Mend the boxes of a page before it is written."""
+    if "body" in context:
+        context["body"] = BOX.sub(wrap_box, context["body"])

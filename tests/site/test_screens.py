@@ -1,0 +1,124 @@
+"""On every screen a page shows all it has: nothing is cut, torn apart, or pushed off the side without a sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opened import Opened
+
+WIDTHS = (1280, 768, 640, 412, 360, 320)  # 640 is 1280 at a zoom of 200 %
+LEGIBLE = {412: 9, 360: 9, 320: 8}  # CSS pixels, of the smallest letters of a picture
+
+# What is wrong with a page at its present width, as "kind: where".
+FAULTS = r"""legible => {
+    const found = [], page = document.querySelector("article") ?? document.querySelector("main");
+    const all = (names, root = page) => [...root.querySelectorAll(names)].filter(node => node.getClientRects().length);
+    const told = node => node.textContent.trim().replace(/\s+/g, " ").slice(0, 60);
+    const fault = (kind, where) => found.push(`${kind}: ${where}`);
+    const block = node => {
+        while (getComputedStyle(node).display.startsWith("inline") || getComputedStyle(node).display === "contents")
+            node = node.parentElement;
+        return node;
+    };
+    const inside = node => {
+        const box = node.getBoundingClientRect(), style = getComputedStyle(node);
+        return [box.left + parseFloat(style.paddingLeft), box.right - parseFloat(style.paddingRight)];
+    };
+    const scrolls = node => node.scrollWidth > node.clientWidth + 1;
+    const overflows = node => scrolls(node) && getComputedStyle(node).overflowX !== "visible";
+
+    if (scrolls(document.documentElement)) fault("page scrolls sideways", document.title);
+
+    // Formulas in the text: all of it lies within the line, and so do the characters that touch it.
+    const letters = root => document.createTreeWalker(root, NodeFilter.SHOW_TEXT, node =>
+        node.parentElement.closest("mjx-container, svg") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+    const text = letters(page);
+    const place = (node, k) => {
+        const range = document.createRange();
+        range.setStart(node, k);
+        range.setEnd(node, k + 1);
+        return range.getBoundingClientRect();
+    };
+    for (const formula of all("span.math")) {
+        const home = block(formula.parentElement), name = told(formula);
+        const shown = [...(formula.querySelector("mjx-math") ?? formula).getClientRects()].filter(box => box.width);
+        const start = Math.min(...shown.map(box => box.left)), end = Math.max(...shown.map(box => box.right));
+        for (let node = formula; ; node = node.parentElement) {
+            const [left, right] = inside(node), clips = node === home || getComputedStyle(node).overflowX !== "visible";
+            if (clips && (start < left - 1 || end > right + 1)) { fault("formula cut", name); break; }
+            if (node === home) break;
+        }
+        text.currentNode = formula.querySelector("mjx-container") ?? formula;
+        const next = text.nextNode();
+        if (next && home.contains(next) && block(next.parentElement) === home && /^[^\s/–—-]/.test(next.data)
+            && place(next, 0).left < shown.at(-1).right - 3) fault("orphan", `${name} | ${next.data.slice(0, 20)}`);
+        text.currentNode = formula;
+        const last = text.previousNode();
+        if (last && home.contains(last) && block(last.parentElement) === home && /[^\s/–—-]$/.test(last.data)
+            && place(last, last.length - 1).right > shown[0].left + 3)
+            fault("orphan", `${last.data.slice(-20)} | ${name}`);
+    }
+
+    // Displayed formulas: the number stands beside or below, not on them.
+    for (const formula of all("div.math")) {
+        const number = formula.querySelector(".eqno")?.getBoundingClientRect();
+        const box = formula.querySelector("mjx-container").getBoundingClientRect();
+        if (number && number.left < box.right - 1 && number.right > box.left + 1 && number.top < box.bottom - 1
+            && number.bottom > box.top + 1) fault("number on formula", told(formula));
+    }
+
+    // Pictures, and the size of their letters.
+    for (const plot of all(".mtfl-plot, .mtfl-figure")) {
+        const name = plot.getAttribute("aria-label") ?? plot.closest("[id]").id;
+        for (let node = plot; node !== page; node = node.parentElement)
+            if (overflows(node)) { fault("picture scrolls sideways", name); break; }
+    }
+    for (const svg of all(".mtfl-plot svg")) {
+        const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        const sizes = all("g[transform*='scale(']", svg).map(group =>
+            100 * scale * Number(group.getAttribute("transform").match(/scale\(([\d.]+)/)[1]));
+        const name = svg.closest(".mtfl-plot").getAttribute("aria-label");
+        if (Math.min(...sizes) < legible) fault("letters too small", `${Math.min(...sizes).toFixed(1)} px, ${name}`);
+    }
+
+    // Tables keep their words; an address or a line of code may be broken, but not letter by letter.
+    for (const cell of all("td, th")) {
+        for (const words = letters(cell); words.nextNode();) {
+            const { currentNode: node } = words, code = node.parentElement.closest("code, a[href^=http]");
+            for (const { 0: word, index } of node.data.matchAll(/[^\s/–—-]+/g)) {
+                const range = document.createRange();
+                range.setStart(node, index);
+                range.setEnd(node, index + word.length);
+                const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+                if (lines > (code ? 1 + word.length / 5 : 1)) fault("word broken in a table", word);
+            }
+        }
+    }
+
+    // Code goes on in the next line. What scrolls sideways shows that it does: by layers of background.
+    for (const code of all("pre"))
+        if (scrolls(code) && !code.closest(".mtfl-printed")) fault("code scrolls sideways", told(code));
+    for (const box of all("*").filter(overflows)) {
+        const { overflowX, backgroundAttachment } = getComputedStyle(box);
+        const inFormula = box.parentElement.closest("mjx-container");
+        if (overflowX !== "hidden" && !inFormula && !/local.*scroll/.test(backgroundAttachment))
+            fault("no sign of scrolling", `${box.className || box.localName} ${told(box)}`);
+    }
+    return found;
+}"""
+
+
+def faults(opened: Opened, width: int) -> list[str]:
+    """What is wrong with a page at a width."""
+    page = opened.page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('main details').forEach(node => { node.open = true; })")
+    opened.settle()
+    return [f"{width} px, {fault}" for fault in page.evaluate(FAULTS, LEGIBLE.get(width, 0))]
+
+
+def test_nothing_is_cut_on_any_screen(open_page: Callable[..., Opened], served: str, name: str) -> None:
+    opened = open_page(served, name)
+    answers = opened.page.locator("section[id^=exercises] .cell_output")
+    assert not any(answer.is_visible() for answer in answers.all())  # as long as solutions are folded
+    assert [fault for width in WIDTHS for fault in faults(opened, width)] == []
