@@ -15,7 +15,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import fonts, mathematics
+from mtfl.sphinx_ext import fonts, mathematics, notebooks
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -185,6 +185,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)
+    app.connect("html-collect-pages", notebooks.write_notebooks)  # when all pages and their sources are written
     app.connect("build-finished", drop_icon_script, priority=900)  # after the theme has copied its files
     app.connect("build-finished", fonts.subset_icons, priority=900)
     return mathematics.setup(app)
