@@ -46,7 +46,8 @@ arithmetic: $(TEST_STAMP) ## run notebooks and tests in several arithmetics, and
 	python tests/arithmetic/compare.py
 
 lab: $(SITE)/.complete ## open the chapters in JupyterLab, as the site shows them
-	python book/lab.py
+	python -m mtfl.sphinx_ext.lab $(SITE)/_sources lab
+	ln -sfn ../book/data lab/data
 	jupyter lab lab/intro.ipynb
 
 serve: ## serve the built site on port 8000 of this machine

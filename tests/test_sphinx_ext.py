@@ -199,6 +199,8 @@ def test_setup_connects_the_steps() -> None:
         "html-page-context",
         "build-finished",
         "build-finished",
+        "doctree-resolved",
+        "html-collect-pages",
         "typeset",
         "mathjax.css",
         "build-finished",

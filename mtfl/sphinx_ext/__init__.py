@@ -185,7 +185,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)
-    app.connect("html-collect-pages", notebooks.write_notebooks)  # when all pages and their sources are written
     app.connect("build-finished", drop_icon_script, priority=900)  # after the theme has copied its files
     app.connect("build-finished", fonts.subset_icons, priority=900)
+    notebooks.setup(app)
     return mathematics.setup(app)

@@ -3,7 +3,7 @@
 JupyterLab shows Markdown and formulas, but none of MyST's directives and roles. So each page is written once more, as a
 notebook, from the tree that Sphinx has resolved for the site: numbers, references, citations and glued values are the
 site's own. Code cells keep their code, outputs, tags and ids. The notebooks lie where the site offers them for
-download, in ``_sources``; ``book/lab.py`` lays them out for ``make lab``.
+download, in ``_sources``; ``mtfl.sphinx_ext.lab`` lays them out for ``make lab``.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "py
 WIDTH = 88  # of a signature on one line
 WHOSE = {"source-paper": "paper", "source-book": "this book"}
 # JupyterLab lets these styles through; the colours are seen on light and on dark.
-STATEMENT = "border-left: 4px solid #3b82b5; padding: 2px 14px; background: rgba(59, 130, 181, 0.09)"
-ADMONITION = "border-left: 4px solid #8a8a8a; padding: 2px 14px; background: rgba(128, 128, 128, 0.11)"
-PROOF = "border-left: 2px solid #8a8a8a; padding: 0 14px"
+BOX = "margin-bottom: 14px; padding: 8px 14px 1px; border-left: 4px solid"
+STATEMENT = f"{BOX} #3b82b5; background: rgba(59, 130, 181, 0.09)"
+ADMONITION = f"{BOX} #8a8a8a; background: rgba(128, 128, 128, 0.11)"
+PROOF = "margin-bottom: 14px; padding: 1px 14px; border-left: 2px solid #8a8a8a"
+NEEDS = f"{PROOF}; font-size: 92%"
 CAPTION = "padding: 0 5%"
 DEFINED = "padding-left: 2em"
 
@@ -95,32 +97,32 @@ def parts_of(node: nodes.Element) -> Iterator[nodes.Node]:
 
 
 class Book:
-    """The resolved pages, and what a page needs to know of the others.
+    """All pages, and what each needs to know of the others.
 
     Attributes:
-        pages: the document tree of each page.
+        pages: the resolved document tree of each page.
         notebooks: those that pages are made from, by the page's name.
         figures: for each page and anchor of a figure, the id of the code cell that draws it.
         linked: the pages and anchors that links lead to.
     """
 
-    def __init__(self, app: Sphinx) -> None:
-        """Resolve all pages."""
+    def __init__(self, app: Sphinx, pages: dict[str, nodes.document]) -> None:
+        """Look through the resolved pages."""
         self.env = app.env
         self.repository = app.config.html_theme_options.get("repository_url", "")
-        self.pages = {name: app.env.get_and_resolve_doctree(name, app.builder) for name in sorted(app.env.found_docs)}
-        sources = {name: Path(app.env.doc2path(name)) for name in self.pages}
+        self.pages = pages
+        sources = {name: Path(app.env.doc2path(name)) for name in pages}
         self.notebooks = {
             name: nbformat.read(path, as_version=4) for name, path in sources.items() if path.suffix == ".ipynb"
         }
         self.figures = {
             (name, anchor): self.notebooks[name].cells[cell["cell_index"]].id
-            for name, page in self.pages.items()
+            for name, page in pages.items()
             for cell in code_cells(page)
             for figure in cell.findall(nodes.figure)
             for anchor in figure["ids"]
         }
-        links = ((name, link) for name, page in self.pages.items() for link in page.findall(nodes.reference))
+        links = ((name, link) for name, page in pages.items() for link in page.findall(nodes.reference))
         self.linked = {self.target(name, link) for name, link in links}
 
     def target(self, page: str, link: nodes.reference) -> tuple[str, str] | None:
@@ -172,7 +174,7 @@ class Translator:
 
     def caption(self, kind: str, node: nodes.Element, text: nodes.Element) -> str:
         """The numbered caption of a figure or a table."""
-        return f"{kind.title()} {self.book.number(self.page, kind, node)}. {self.inlines(text)}"
+        return f"*{kind.title()} {self.book.number(self.page, kind, node)}* {self.inlines(text)}"
 
     # In a line of text
 
@@ -349,16 +351,16 @@ def needs(book: Book, page: str) -> str:
     supported = SpecifierSet(metadata("mtfl")["Requires-Python"])
     *versions, last = (f"3.{minor}" for minor in range(100) if f"3.{minor}" in supported)
     code = [cell.source for cell in book.notebooks[page].cells if cell.cell_type == "code"]
-    data = ", and, beside the notebook, the book's folder `data`" if any("data/" in source for source in code) else ""
+    has_data = any("data/" in source for source in code)
+    data = ", and beside the notebook the book's folder `data`" if has_data else ""
     clone = f" (`git clone {book.repository}`)" if book.repository else ""
     package = f"mtfl[book] @ git+{book.repository}" if book.repository else ".[book]"
     return boxed(
-        ADMONITION,
+        NEEDS,
         f"**To run this notebook** you need Python {', '.join(versions)} or {last} and the package `mtfl`{data}. "
-        f"All of it is in the book's repository{clone}: there `make lab` sets it up and opens every chapter in "
-        f'JupyterLab; `pip install "{package}"` puts the package into an environment of yours. '
-        "Figures are drawn when the cells have run.",
-        f"What you read is made from `book/{page}.ipynb`; a change that is to stay in the book belongs there.",
+        f"The book's repository{clone} has them: there, `make lab` sets them up and opens every chapter in JupyterLab; "
+        f'`pip install "{package}"` puts the package into an environment of yours. Figures appear when the cells have '
+        f"run. This text is made from `book/{page}.ipynb`: a change that is to stay in the book belongs there.",
     )
 
 
@@ -401,11 +403,22 @@ def notebook(book: Book, page: str) -> NotebookNode:
     return made
 
 
-def write_notebooks(app: Sphinx) -> list[tuple[str, dict[str, object], str]]:
-    """Write all pages as notebooks, in place of those that Sphinx has copied for download; add no page to the site."""
-    book = Book(app)
-    for page in book.pages:
-        path = Path(app.outdir, "_sources", f"{page}.ipynb")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook(book, page), path)
-    return []
+def setup(app: Sphinx) -> None:
+    """Write all pages as notebooks, in place of those that Sphinx has copied for download."""
+    resolved: dict[str, nodes.document] = {}
+
+    def keep(app: Sphinx, page: nodes.document, name: str) -> None:
+        resolved[name] = page
+
+    def write_notebooks(app: Sphinx) -> list[tuple[str, dict[str, object], str]]:
+        """Write them; no page is added to the site."""
+        others = app.env.found_docs - resolved.keys()  # that have not changed; none, where all pages are built
+        book = Book(app, resolved | {name: app.env.get_and_resolve_doctree(name, app.builder) for name in others})
+        for page in book.pages:
+            path = Path(app.outdir, "_sources", f"{page}.ipynb")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(notebook(book, page), path)
+        return []
+
+    app.connect("doctree-resolved", keep, priority=900)  # after all that change it
+    app.connect("html-collect-pages", write_notebooks)  # when all pages and their sources are written
