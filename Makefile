@@ -48,8 +48,10 @@ lint: $(TEST_STAMP) ## check only style, types and spelling
 arithmetic: $(TEST_STAMP) ## run notebooks and tests in several arithmetics, and list what moves: an hour
 	python tests/arithmetic/compare.py
 
-lab: $(BOOK_STAMP) ## open the notebooks in JupyterLab
-	jupyter lab --notebook-dir book
+lab: $(SITE)/.complete ## open the chapters in JupyterLab, as the site shows them
+	python -m mtfl.sphinx_ext.lab $(SITE)/_sources lab
+	ln -sfn ../book/data lab/data
+	jupyter lab lab/intro.ipynb
 
 serve: ## serve the built site on port 8000 of this machine
 	@test -f $(SITE)/index.html || { echo "There is no site yet. Run 'make book' first."; exit 1; }

@@ -244,6 +244,8 @@ def test_setup_connects_the_steps() -> None:
         "config-inited",
         "build-finished",
         "build-finished",
+        "doctree-resolved",
+        "html-collect-pages",
         "typeset",
         "mathjax.css",
         "build-finished",

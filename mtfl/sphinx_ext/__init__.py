@@ -18,7 +18,7 @@ from sphinx.util import logging
 
 from mtfl import explorables
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import citing, code, fonts, mathematics, printing, search
+from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, search
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -260,4 +260,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", use_layout)
     app.connect("build-finished", finish, priority=400)  # before an index without a title is made
     app.connect("build-finished", fonts.subset_icons, priority=900)
+    notebooks.setup(app)
     return mathematics.setup(app)

@@ -1,9 +1,13 @@
-"""A figure in JupyterLab: what the reader moves Python sees, and what Python sets the figure shows."""
+"""The book in JupyterLab: its text is shown as on the site, its links lead somewhere, and its figures live.
+
+What the reader moves Python sees, and what Python sets the figure shows.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -19,6 +23,8 @@ import pytest
 from opened import new_window
 from waiting import HANG, wait_for
 
+from mtfl.sphinx_ext.lab import lay_out
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -27,11 +33,35 @@ CELLS = (
     "print(figure.tasks, figure.rounds, figure.energy, figure.conditioning)",
     "figure.rounds += 1",
 )
-BOOK = Path(__file__).parents[2] / "book"
-CHAPTERS = {  # a figure of each, a state that Python sets, and what the figure then says
-    "intro": ("NeuronsInPlane", "figure.tasks = 3", "on 3 "),
-    "02_pseudo_contrastive_loss": ("TaskKernel", "figure.tasks = 7", "The kernel of 7 "),
+CHAPTERS = {  # a figure of each, a state that Python sets, what the figure then says, and headings of the text
+    "intro": ("NeuronsInPlane", "figure.tasks = 3", "on 3 ", ("Figure 2 From a line to a cloud",)),
+    "02_pseudo_contrastive_loss": (
+        "TaskKernel",
+        "figure.tasks = 7",
+        "The kernel of 7 ",
+        ("2.2. Line by line to the loss", "Lemma 2.1 (The heads after one step)", "Figure 2.1 The formula is exact"),
+    ),
 }
+# The text of Markdown cells as a reader sees it, without formulas and code.
+TEXT = """() => [...document.querySelectorAll(".jp-MarkdownOutput")].map((shown) => {
+    const text = shown.cloneNode(true);
+    for (const other of text.querySelectorAll("mjx-container, code, pre")) other.remove();
+    return text.textContent;
+}).join(" ")"""
+# Markdown, TeX or HTML that is left as it was written.
+RAW = re.compile(r"\{[a-z:]+\}|:::|```|\*\*|\$|\\\w|</?\w+|\]\(")
+# Links to a place in the same notebook that has no such place.
+LOST = """() => [...document.querySelectorAll(".jp-MarkdownOutput a[href^='#']:not(.jp-InternalAnchorLink)")]
+    .map((link) => link.getAttribute("href").slice(1)).filter((name) => !name.includes("?"))
+    .filter((name) => !document.querySelector(`[data-jupyter-id="${CSS.escape(decodeURI(name))}"]`))"""
+# Whether a place stands in the window; a notebook behind another has none.
+IN_SIGHT = """(place) => {
+    const top = place?.offsetParent ? place.getBoundingClientRect().top : -1;
+    return top > 0 && top < innerHeight;
+}"""
+# The code cell above the caption of a figure.
+DRAWS = """[...document.querySelectorAll(".jp-MarkdownOutput")]
+    .find((shown) => shown.textContent.trim().startsWith("%s ")).closest(".jp-Cell").previousElementSibling"""
 
 
 def write_notebook(path: Path) -> None:
@@ -41,24 +71,25 @@ def write_notebook(path: Path) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), str(path))
 
 
-def copy_chapter(name: str, folder: Path) -> None:
-    """A chapter with a name for its figure, and two cells more: one that reads the figure's state, one that sets it."""
-    kind, setting, _ = CHAPTERS[name]
-    chapter = nbformat.read(BOOK / f"{name}.ipynb", as_version=4)
+def extend_chapter(path: Path) -> None:
+    """Give a chapter's figure a name, and add two cells: one that reads the figure's state, one that sets it."""
+    kind, setting, _, _ = CHAPTERS[path.stem]
+    chapter = nbformat.read(path, as_version=4)
     named = [cell for cell in chapter.cells if cell.source.strip() == f"{kind}()"]
     assert len(named) == 1
     named[0].source = f"figure = {kind}()\nfigure"
     chapter.cells += [nbformat.v4.new_code_cell(source) for source in ("print(figure.tasks)", setting)]
-    nbformat.write(chapter, str(folder / f"{name}.ipynb"))
+    nbformat.write(chapter, str(path))
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The address of a JupyterLab of this machine alone, behind a secret token, and that token."""
+def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of a JupyterLab of this machine alone, with the book's notebooks, and its secret token."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "figure.ipynb")
+    lay_out(site / "_sources", folder)
     for name in CHAPTERS:
-        copy_chapter(name, folder)
+        extend_chapter(folder / f"{name}.ipynb")
     settings = folder / ".jupyter" / "settings"
     tracker = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     tracker.parent.mkdir(parents=True)
@@ -123,7 +154,7 @@ class Notebook:
     def run_cell(self, number: int) -> str:
         """Run a code cell anew; return what it prints."""
         cell = self.page.locator(".jp-CodeCell").nth(number)
-        prompt = cell.locator(".jp-InputPrompt")
+        prompt = cell.locator(".jp-InputArea-prompt")
         before = prompt.inner_text()
         cell.locator(".jp-InputArea-editor").click()
         self.page.keyboard.press("Control+Enter")
@@ -183,19 +214,49 @@ def test_python_and_the_reader_move_one_figure(open_notebook: Callable[[str], No
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_runs_and_its_figure_lives(open_notebook: Callable[[str], Notebook], chapter: str) -> None:
+def test_a_chapter_reads_and_runs_and_its_figure_lives(open_notebook: Callable[[str], Notebook], chapter: str) -> None:
     notebook = open_notebook(chapter)
-    cells = notebook.page.locator(".jp-CodeCell")
+    page, cells = notebook.page, notebook.page.locator(".jp-CodeCell")
     last = cells.count() - 1
-    _, _, words = CHAPTERS[chapter]
-    notebook.page.wait_for_function(
-        "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(x => /\\d/.test(x.textContent))"
+    _, _, words, headings = CHAPTERS[chapter]
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-InputArea-prompt')].every(x => /\\d/.test(x.textContent))"
     )
-    assert notebook.page.locator("[data-mime-type$='.error'], [data-mime-type$='stderr']").count() == 0
+    assert page.locator("[data-mime-type$='.error'], [data-mime-type$='stderr']").count() == 0
+
+    text = page.evaluate(TEXT)
+    assert RAW.findall(text) == []
+    for heading in headings:
+        assert heading in text
+    assert page.locator(".jp-MarkdownOutput mjx-container").count() > 10
+    assert page.locator("mjx-merror").count() == 0
+    assert page.evaluate(LOST) == []
+
     notebook.says(words)  # the last cell set it
     notebook.drag_to_the_end("tasks")
     wait_for(lambda: notebook.run_cell(last - 1).strip() == "inf")
+    page.locator(".jp-MarkdownOutput a[href*='?tasks=1&']").first.click()
+    wait_for(lambda: notebook.run_cell(last - 1).strip() == "1")
     notebook.run_cell(last)
     notebook.says(words)
+    assert notebook.away == []
+    assert notebook.errors == []
+
+
+def test_references_lead_there(open_notebook: Callable[[str], Notebook]) -> None:
+    notebook = open_notebook("02_pseudo_contrastive_loss")
+    page = notebook.page
+
+    def leads(link: str, place: str) -> None:
+        page.locator(".jp-MarkdownOutput").get_by_role("link", name=link, exact=True).last.click()
+        page.wait_for_function(f"() => ({IN_SIGHT})({place})")
+
+    def anchor(name: str) -> str:
+        return f"document.querySelector('[data-jupyter-id=\"{name}\"]')"
+
+    leads("(2.6)", anchor("equation-eq-loss-pairs"))
+    leads("Theorem 2.2", anchor("thm-pseudo-contrastive"))
+    leads("Figure 2.3", DRAWS % "Figure 2.3")
+    leads("2024", anchor("id3"))  # in another notebook
     assert notebook.away == []
     assert notebook.errors == []

@@ -1,0 +1,424 @@
+"""The book's pages as notebooks that read in JupyterLab as they do on the site.
+
+JupyterLab shows Markdown and formulas, but none of MyST's directives and roles. So each page is written once more, as a
+notebook, from the tree that Sphinx has resolved for the site: numbers, references, citations and glued values are the
+site's own. Code cells keep their code, outputs, tags and ids. The notebooks lie where the site offers them for
+download, in ``_sources``; ``mtfl.sphinx_ext.lab`` lays them out for ``make lab``.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import html
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import nbformat
+from docutils import nodes
+from nbformat import NotebookNode
+from packaging.specifiers import SpecifierSet
+from sphinx import addnodes
+from sphinx.locale import admonitionlabels
+from sphinx.util import logging
+
+from mtfl.sphinx_ext.mathematics import lines_of
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+logger = logging.getLogger(__name__)
+
+LINES = 10_000  # myst-nb counts the lines of cell i, the first is 0, from (i + 1) times this
+HIDDEN = {"hide-input", "remove-input", "remove-cell"}  # tags of cells whose code the site does not show at once
+KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
+WIDTH = 88  # of a signature on one line
+WHOSE = {"source-paper": "paper", "source-book": "this book"}
+# JupyterLab lets these styles through; the colours are seen on light and on dark.
+BOX = "margin-bottom: 14px; padding: 8px 14px 1px; border-left: 4px solid"
+STATEMENT = f"{BOX} #3b82b5; background: rgba(59, 130, 181, 0.09)"
+ADMONITION = f"{BOX} #8a8a8a; background: rgba(128, 128, 128, 0.11)"
+PROOF = "margin-bottom: 14px; padding: 1px 14px; border-left: 2px solid #8a8a8a"
+NEEDS = f"{PROOF}; font-size: 92%"
+CAPTION = "padding: 0 5%"
+DEFINED = "padding-left: 2em"
+
+SPECIAL = re.compile(r"[\\`*\[\]<>~|&]|(?<![^\W_])_|_(?![^\W_])|!$")  # what is no plain text to Markdown
+MARK = re.compile(r"^([-+=#]|\d+(?=[.)]\s))", flags=re.MULTILINE)  # nor is this where a line begins
+
+
+def escape(text: str) -> str:
+    """Plain text as Markdown; a dollar is escaped for MathJax too, which reads what Markdown leaves."""
+    return SPECIAL.sub(r"\\\g<0>", text).replace("$", r"\\$")
+
+
+def fence(text: str, least: int) -> str:
+    """Backticks, one more than the text has in a row."""
+    return "`" * max(least, *(len(run) + 1 for run in re.findall("`+", text)), 0)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code."""
+    return f"{fence(text, 3)}{language}\n{text}\n{fence(text, 3)}"
+
+
+def boxed(style: str, *blocks: str) -> str:
+    """Blocks of Markdown in a box."""
+    return "\n\n".join([f'<div style="{style}">', *filter(None, blocks), "</div>"])
+
+
+def indented(text: str, first: str, rest: str) -> str:
+    """Lines with one beginning for the first, and another for all others that are not empty."""
+    return first + text.replace("\n", "\n" + rest).replace(f"\n{rest}\n", f"\n{rest.rstrip()}\n")
+
+
+def digest(notebook: NotebookNode) -> str:
+    """Hash what a notebook says: the kinds and sources of its cells, not what its code has put out."""
+    return hashlib.sha256(repr([(cell.cell_type, cell.source) for cell in notebook.cells]).encode()).hexdigest()
+
+
+def code_cells(page: nodes.document) -> Iterator[nodes.container]:
+    """The parts of a page that are code cells, with their outputs."""
+    return (node for node in page.findall(nodes.container) if node.get("nb_element") == "cell_code")
+
+
+def parts_of(node: nodes.Element) -> Iterator[nodes.Node]:
+    """What a page is made of, in its order, its sections' titles among it."""
+    for child in node.children:
+        if isinstance(child, nodes.section):
+            yield from parts_of(child)
+        else:
+            yield child
+
+
+class Book:
+    """All pages, and what each needs to know of the others.
+
+    Attributes:
+        pages: the resolved document tree of each page.
+        notebooks: those that pages are made from, by the page's name.
+        figures: for each page and anchor of a figure, the id of the code cell that draws it.
+        linked: the pages and anchors that links lead to.
+    """
+
+    def __init__(self, app: Sphinx, pages: dict[str, nodes.document]) -> None:
+        """Look through the resolved pages."""
+        self.env = app.env
+        self.repository = app.config.html_theme_options.get("repository_url", "")
+        self.pages = pages
+        sources = {name: Path(app.env.doc2path(name)) for name in pages}
+        self.notebooks = {
+            name: nbformat.read(path, as_version=4) for name, path in sources.items() if path.suffix == ".ipynb"
+        }
+        self.figures = {
+            (name, anchor): self.notebooks[name].cells[cell["cell_index"]].id
+            for name, page in pages.items()
+            for cell in code_cells(page)
+            for figure in cell.findall(nodes.figure)
+            for anchor in figure["ids"]
+        }
+        links = ((name, link) for name, page in pages.items() for link in page.findall(nodes.reference))
+        self.linked = {self.target(name, link) for name, link in links}
+
+    def target(self, page: str, link: nodes.reference) -> tuple[str, str] | None:
+        """The page and the anchor, or "", that a link of a page leads to; None if it leads out of the book."""
+        path, _, anchor = link.get("refuri", f"#{link.get('refid')}").partition("#")
+        name = path.removesuffix(".html") if path else page
+        return (name, unquote(anchor)) if name in self.pages and "?" not in anchor else None
+
+    def number(self, page: str, kind: str, node: nodes.Element) -> str:
+        """The site's number of a figure, table, statement or equation, as in "3.2"; "" if it has none."""
+        numbers = self.env.toc_fignumbers.get(page, {}).get(kind, {})
+        return next((".".join(map(str, numbers[anchor])) for anchor in node["ids"] if anchor in numbers), "")
+
+
+class Translator:
+    """Writes nodes of one page as the Markdown that JupyterLab reads.
+
+    A method ``_write_...`` writes the nodes of a class, and of the classes derived from it that have none of their own.
+    A node that no method writes is a warning, and fails a strict build.
+    """
+
+    def __init__(self, book: Book, page: str) -> None:
+        """Write for a page of a book."""
+        self.book, self.page = book, page
+        self.in_table = False
+
+    def write(self, node: nodes.Node) -> str:
+        """Write a node, and before it the anchors that links lead to."""
+        for kind in type(node).__mro__:
+            if method := getattr(self, f"_write_{kind.__name__}", None):
+                return self.anchors(node) + method(node)
+        logger.warning("a notebook has no Markdown for %s", type(node).__name__, location=node)
+        return escape(node.astext())
+
+    def anchors(self, node: nodes.Node) -> str:
+        """What links to a node lead to."""
+        ids = node["ids"] if isinstance(node, nodes.Element) else []
+        in_line = isinstance(node, nodes.Inline) and isinstance(node.parent, nodes.TextElement)
+        anchor = '<span id="{}"></span>' if in_line else '<div id="{}"></div>\n\n'
+        return "".join(anchor.format(name) for name in ids if (self.page, name) in self.book.linked)
+
+    def inlines(self, node: nodes.Node) -> str:
+        """Write the children of a node in a line of text."""
+        return "".join(map(self.write, node.children))
+
+    def blocks(self, *children: nodes.Node) -> str:
+        """Write nodes as blocks."""
+        return "\n\n".join(filter(None, map(self.write, children)))
+
+    def caption(self, kind: str, node: nodes.Element, text: nodes.Element) -> str:
+        """The numbered caption of a figure or a table."""
+        return f"*{kind.title()} {self.book.number(self.page, kind, node)}* {self.inlines(text)}"
+
+    # In a line of text
+
+    def _write_Text(self, node: nodes.Text) -> str:
+        return escape(node.astext())
+
+    def _write_Invisible(self, node: nodes.Invisible) -> str:
+        return ""
+
+    def _write_inline(self, node: nodes.inline) -> str:
+        return self.inlines(node)
+
+    def _write_math(self, node: nodes.math) -> str:
+        tex = " ".join(node.astext().split())
+        if self.in_table:  # a bar would end its cell
+            tex = tex.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
+        return f"${tex}$"
+
+    def _write_literal(self, node: nodes.Element) -> str:
+        text = node.astext().replace("\n", " ")
+        text = text.replace("|", r"\|") if self.in_table else text
+        space = " " if "`" in text[:1] + text[-1:] else ""
+        return fence(text, 1) + space + text + space + fence(text, 1)
+
+    _write_literal_strong = _write_literal
+
+    def _write_emphasis(self, node: nodes.emphasis) -> str:
+        return self._emphasised(node, "*", "em")
+
+    def _write_strong(self, node: nodes.strong) -> str:
+        return self._emphasised(node, "**", "strong")
+
+    def _emphasised(self, node: nodes.TextElement, mark: str, tag: str) -> str:
+        beside = node.parent.children
+        place = beside.index(node)
+        before, after = beside[max(place - 1, 0) : place], beside[place + 1 : place + 2]
+        letters = "".join([*(other.astext()[-1:] for other in before), *(other.astext()[:1] for other in after)])
+        text = self.inlines(node)
+        nested = isinstance(node.parent, type(node))
+        if nested or re.search(r"\w", letters):  # where Markdown's marks do not hold
+            return f"<{tag}>{text}</{tag}>"
+        return f"{mark}{text}{mark}"
+
+    def _write_reference(self, node: nodes.reference) -> str:
+        target = self.book.target(self.page, node)
+        address = node.get("refuri", "")
+        if target in self.book.figures:  # JupyterLab goes to the cell, so that the figure is seen and not its caption
+            address = f"{target[0]}.ipynb#cell-id={self.book.figures[target]}"
+        elif target:
+            page, anchor = target
+            address = ("" if page == self.page else f"{page}.ipynb") + (f"#{anchor}" if anchor else "")
+        return f"[{self.inlines(node)}]({address.replace('(', '%28').replace(')', '%29')})"
+
+    def _write_raw(self, node: nodes.raw) -> str:
+        return node.astext() if "html" in node["format"].split() else ""
+
+    # Blocks
+
+    def _write_title(self, node: nodes.title) -> str:
+        """The title of a section, with its number."""
+        section, level = node.parent, 1
+        while isinstance(section.parent, nodes.section):
+            section, level = section.parent, level + 1
+        anchor = "" if level == 1 else f"#{node.parent['ids'][0]}"
+        number = "".join(f"{part}." for part in self.book.env.toc_secnumbers.get(self.page, {}).get(anchor) or ())
+        return self.anchors(node.parent) + " ".join(filter(None, ["#" * level, number, self.inlines(node)]))
+
+    def _write_paragraph(self, node: nodes.paragraph) -> str:
+        in_line = (nodes.Text, nodes.Inline)
+        texts = (self.write(child) if isinstance(child, in_line) else f"\n\n{self.write(child)}\n\n" for child in node)
+        return MARK.sub(
+            lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", "".join(texts).strip()
+        )
+
+    def _write_math_block(self, node: nodes.math_block) -> str:
+        tex = node.astext() if node["nowrap"] else lines_of(node.astext())
+        number = self.book.number(self.page, "displaymath", node)
+        lines = [*filter(str.strip, tex.split("\n")), rf"\tag{{{number}}}" if number else ""]
+        return "\n".join(["$$", *filter(None, lines), "$$"])
+
+    def _write_literal_block(self, node: nodes.literal_block) -> str:
+        return fenced(node.astext(), node.get("language", ""))
+
+    def _write_doctest_block(self, node: nodes.doctest_block) -> str:
+        return fenced(node.astext(), "python")
+
+    def _write_bullet_list(self, node: nodes.bullet_list) -> str:
+        return self._list(node, ["- " for _ in node.children])
+
+    def _write_enumerated_list(self, node: nodes.enumerated_list) -> str:
+        return self._list(node, [f"{number}. " for number, _ in enumerate(node.children, node.get("start", 1))])
+
+    def _list(self, node: nodes.Element, marks: list[str]) -> str:
+        texts = [self.anchors(item) + self.blocks(*item.children) for item in node.children]
+        items = [indented(text, mark, " " * len(mark)) for text, mark in zip(texts, marks, strict=True)]
+        return ("\n\n" if any("\n\n" in text for text in texts) else "\n").join(items)
+
+    def _write_block_quote(self, node: nodes.block_quote) -> str:
+        return indented(self.blocks(*node.children), "> ", "> ")
+
+    def _write_table(self, node: nodes.table) -> str:
+        self.in_table = True
+        rows = [
+            [" ".join(self.blocks(*entry.children).split("\n")) for entry in row.findall(nodes.entry)]
+            for row in node.findall(nodes.row)
+        ]
+        self.in_table = False
+        if not any(node.findall(nodes.thead)):
+            rows.insert(0, [""] * len(rows[0]))
+        rows.insert(1, [":---"] * len(rows[0]))
+        captions = [self.caption("table", node, title) for title in node.findall(nodes.title)]
+        return "\n\n".join([*captions, "\n".join(f"| {' | '.join(row)} |" for row in rows)])
+
+    def _write_container(self, node: nodes.container) -> str:
+        return self.blocks(*node.children)
+
+    def _write_compound(self, node: nodes.compound) -> str:
+        return self.blocks(*node.children)
+
+    def _write_rubric(self, node: nodes.rubric) -> str:
+        return f"**{self.inlines(node)}**"
+
+    def _write_citation(self, node: nodes.citation) -> str:
+        label, *text = node.children
+        return f"{escape(f'[{label.astext()}]')} {self.blocks(*text)}"
+
+    def _write_Admonition(self, node: nodes.Element) -> str:
+        title, rest = admonitionlabels.get(node.tagname, ""), list(node.children)
+        if isinstance(rest[0], nodes.title):
+            title = self.inlines(rest.pop(0))
+        return boxed(ADMONITION, f"**{title}**", self.blocks(*rest))
+
+    def _write_dropdown_main(self, node: nodes.Element) -> str:
+        title, body = node.children
+        summary = html.escape(next(iter(title.findall(nodes.inline))).astext())
+        return f"<details><summary><strong>{summary}</strong></summary>\n\n{self.blocks(body)}\n\n</details>"
+
+    # Statements and proofs, of sphinx-proof
+
+    def _write_theorem_node(self, node: nodes.Element) -> str:
+        title, content = node.children
+        number = self.book.number(self.page, node["countertype"], node)
+        whose = [f" · *{words}*" for name, words in WHOSE.items() if name in node["classes"]]
+        heading = f"**{node['realtype'].title()} {number}** {self.inlines(title).strip()}"
+        return boxed(STATEMENT, heading.strip() + "".join(whose), self.blocks(*content.children))
+
+    def _write_proof_node(self, node: nodes.Element) -> str:
+        return boxed(PROOF, re.sub(r"^Proof\.", "*Proof.*", self.blocks(*node.children[0].children)))
+
+    # The package's documentation, of autodoc
+
+    def _write_desc(self, node: nodes.Element) -> str:
+        return self.blocks(*node.children)
+
+    def _write_desc_signature(self, node: nodes.Element) -> str:
+        parts = [child.astext() for child in node]
+        for place, child in enumerate(node.children):
+            if isinstance(child, addnodes.desc_parameterlist):
+                names = [parameter.astext() for parameter in child.children]
+                in_line = len("".join(parts)) <= WIDTH
+                parts[place] = f"({', '.join(names)})" if in_line else "(\n    " + ",\n    ".join(names) + "\n)"
+        return fenced("".join(parts), "python")
+
+    def _write_desc_content(self, node: nodes.Element) -> str:
+        return boxed(DEFINED, self.blocks(*node.children)) if len(node) else ""
+
+    def _write_field_list(self, node: nodes.field_list) -> str:
+        fields = (field.children for field in node.children)
+        return "\n\n".join(f"**{name.astext()}**\n\n{self.blocks(*body.children)}" for name, body in fields)
+
+
+def needs(book: Book, page: str) -> str:
+    """What the first cell of a page with code says: what the notebook needs, and how to get it."""
+    supported = SpecifierSet(metadata("mtfl")["Requires-Python"])
+    *versions, last = (f"3.{minor}" for minor in range(100) if f"3.{minor}" in supported)
+    code = [cell.source for cell in book.notebooks[page].cells if cell.cell_type == "code"]
+    has_data = any("data/" in source for source in code)
+    data = ", and beside the notebook the book's folder `data`" if has_data else ""
+    clone = f" (`git clone {book.repository}`)" if book.repository else ""
+    package = f"mtfl[book] @ git+{book.repository}" if book.repository else ".[book]"
+    return boxed(
+        NEEDS,
+        f"**To run this notebook** you need Python {', '.join(versions)} or {last} and the package `mtfl`{data}. "
+        f"The book's repository{clone} has them: there, `make lab` sets them up and opens every chapter in JupyterLab; "
+        f'`pip install "{package}"` puts the package into an environment of yours. Figures appear when the cells have '
+        f"run. This text is made from `book/{page}.ipynb`: a change that is to stay in the book belongs there.",
+    )
+
+
+def notebook(book: Book, page: str) -> NotebookNode:
+    """A page as a notebook for JupyterLab."""
+    translator, source = Translator(book, page), book.notebooks.get(page)
+    texts, captions, place = defaultdict(list), {}, 0  # by the number of the cell
+    for part in parts_of(book.pages[page]):
+        if isinstance(part, nodes.Element) and part.get("nb_element") == "cell_code":
+            place = part["cell_index"]
+            figures = [
+                (figure, caption) for figure in part.findall(nodes.figure) for caption in figure.findall(nodes.caption)
+            ]
+            captions[place] = "\n\n".join(translator.caption("figure", *figure) for figure in figures)
+            place += 1
+            continue
+        place = max(place, (part.line or 0) // LINES - 1)
+        if source is None and isinstance(part, nodes.title):
+            place += 1  # a page that is no notebook gets a cell for each section
+        if text := translator.write(part):
+            texts[place].append(text)
+    if source is None:
+        cells = [nbformat.v4.new_markdown_cell(id=f"{page}-{place}") for place in range(place + 1)]
+        source = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+    else:
+        texts[min(texts)].insert(1, needs(book, page))
+    made = nbformat.v4.new_notebook(metadata=source.metadata)
+    for place, cell in enumerate(source.cells):
+        if text := "\n\n".join(texts.pop(place, [])):
+            made.cells.append(nbformat.v4.new_markdown_cell(text, id=cell.id))
+        if cell.cell_type == "code":
+            cell = copy.deepcopy(cell)
+            if HIDDEN & set(cell.metadata.get("tags", [])):
+                cell.metadata["jupyter"] = {"source_hidden": True}
+            made.cells.append(cell)
+        if caption := captions.get(place):
+            made.cells.append(nbformat.v4.new_markdown_cell(boxed(CAPTION, caption), id=f"{cell.id}-caption"))
+    assert not texts, f"text of {page} belongs to no cell"
+    made.metadata["mtfl"] = {"written": digest(made)}
+    return made
+
+
+def setup(app: Sphinx) -> None:
+    """Write all pages as notebooks, in place of those that Sphinx has copied for download."""
+    resolved: dict[str, nodes.document] = {}
+
+    def keep(app: Sphinx, page: nodes.document, name: str) -> None:
+        resolved[name] = page
+
+    def write_notebooks(app: Sphinx) -> list[tuple[str, dict[str, object], str]]:
+        """Write them; no page is added to the site."""
+        others = app.env.found_docs - resolved.keys()  # that have not changed; none, where all pages are built
+        book = Book(app, resolved | {name: app.env.get_and_resolve_doctree(name, app.builder) for name in others})
+        for page in book.pages:
+            path = Path(app.outdir, "_sources", f"{page}.ipynb")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(notebook(book, page), path)
+        return []
+
+    app.connect("doctree-resolved", keep, priority=900)  # after all that change it
+    app.connect("html-collect-pages", write_notebooks)  # when all pages and their sources are written

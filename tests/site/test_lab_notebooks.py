@@ -1,0 +1,112 @@
+"""The notebooks for JupyterLab, beside the pages of the site and the notebooks of the book that they are made from."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup, Tag
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from nbformat import NotebookNode
+from opened import SITE
+
+BOOK = Path(__file__).parents[2] / "book"
+PAGES = sorted(path.stem for path in (SITE / "_sources").glob("*.ipynb"))
+MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
+# What only the site says, or only JupyterLab: addresses of headings, code cells, and whose a statement is.
+OURS = ".headerlink, .sd-summary-state-marker, .mtfl-needs-kernel, div.cell, div.toctree-wrapper"
+WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
+# Most of a page, and no words.
+DRAWN = re.compile(r"<(svg|mjx-container|script)\b.*?</\1>", flags=re.DOTALL)
+WORDS = re.compile(r"\w+|[^\w\s]")
+RAW = re.compile(r"\{[a-z:]+\}`|:::|`{3,}\{|\*\*|\$|</?\w+|\]\(")  # Markdown or HTML that is left as it was written
+
+
+def shown(notebook: NotebookNode) -> BeautifulSoup:
+    """The Markdown cells of a notebook, as a reader sees them."""
+    cells = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return BeautifulSoup("\n".join(map(MARKDOWN.render, cells)), "html.parser")
+
+
+def words(page: Tag) -> list[str]:
+    """What a page says: its words and numbers, and a sign for each formula."""
+    for cell in page.select("div.cell"):
+        for caption in cell.select("figcaption"):
+            cell.insert_before(caption.extract())
+    for other in page.select(OURS):
+        other.decompose()
+    for formula in page.select(".math"):
+        numbers = [number.get_text() for number in formula.select(".eqno")]
+        numbers += [f"({tag})" for tag in re.findall(r"\\tag\{(.*?)\}", formula.get_text())]
+        formula.replace_with(f" ¤ {' '.join(numbers)} ")
+    return WORDS.findall(WHOSE.sub("", page.get_text()))
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def chapter(request: pytest.FixtureRequest) -> str:
+    """The name of a page."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def notebook(site: Path, chapter: str) -> NotebookNode:
+    """The notebook of this page."""
+    return nbformat.read(site / "_sources" / f"{chapter}.ipynb", as_version=4)
+
+
+def test_it_says_what_the_page_says(site: Path, chapter: str, notebook: NotebookNode) -> None:
+    text = DRAWN.sub("", (site / f"{chapter}.html").read_text("utf8"))
+    page = BeautifulSoup(text, "html.parser").select_one("article.bd-article")
+    assert page is not None
+    cells = shown(notebook)
+    if (BOOK / f"{chapter}.ipynb").exists():
+        needs = cells.select_one("h1 + div")
+        assert needs is not None and needs.get_text().strip().startswith("To run this notebook")
+        needs.decompose()
+    assert words(cells) == words(page)
+    for code in cells.select("pre, code"):
+        code.decompose()
+    assert RAW.findall(cells.get_text()) == []
+
+
+def test_its_links_lead_somewhere(site: Path, chapter: str, notebook: NotebookNode) -> None:
+    lost = []
+    for link in shown(notebook).select("a[href]"):
+        path, _, anchor = unquote(str(link["href"])).partition("#")
+        if re.match("[a-z]+:", path) or "?" in anchor:  # to another site, or sets a figure of this page
+            continue
+        target = site / "_sources" / path if path else None
+        other = nbformat.read(target, as_version=4) if target else notebook
+        if anchor.startswith("cell-id="):
+            found = anchor.removeprefix("cell-id=") in {cell.id for cell in other.cells}
+        else:
+            found = not anchor or shown(other).find(id=anchor) is not None
+        if not found:
+            lost.append(link["href"])
+    assert lost == []
+
+
+def test_its_code_is_the_books(chapter: str, notebook: NotebookNode) -> None:
+    source = BOOK / f"{chapter}.ipynb"
+    ours = nbformat.read(source, as_version=4).cells if source.exists() else []
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.pop("metadata").get("jupyter", {}).get("source_hidden", False) for cell in copy.deepcopy(code)] == [
+        "hide-input" in cell.metadata.get("tags", []) for cell in ours if cell.cell_type == "code"
+    ]
+    for cell in code:
+        cell.metadata.pop("jupyter", None)
+    assert code == [cell for cell in ours if cell.cell_type == "code"]
+
+
+def test_a_caption_stands_below_its_figure(chapter: str, notebook: NotebookNode) -> None:
+    for above, cell in itertools.pairwise(notebook.cells):
+        if cell.cell_type == "markdown" and cell.id.endswith("-caption"):
+            assert "figure" in above.metadata.mystnb
+    named = [cell for cell in notebook.cells if "figure" in cell.metadata.get("mystnb", {})]
+    assert len(named) == sum(cell.id.endswith("-caption") for cell in notebook.cells)
