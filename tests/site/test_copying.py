@@ -241,7 +241,7 @@ def test_the_address_is_the_public_one_where_there_is_one(
 
 def test_without_a_clipboard_the_link_is_shown(open_page: Callable[..., Opened], served: str) -> None:
     page = open_page(served, "02_pseudo_contrastive_loss.html").page
-    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
+    page.evaluate("() => void (navigator.clipboard.writeText = () => Promise.reject(new Error('no')))")
     page.locator("#lem-head-step .mtfl-link").click()
     assert page.locator("dialog.mtfl-citing pre").inner_text().endswith("#lem-head-step")
 
