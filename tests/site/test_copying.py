@@ -175,7 +175,7 @@ def test_a_link_is_copied(open_chapter: Callable[[str], Opened], address: str, p
 
 def test_the_link_of_a_figure_that_moves_keeps_its_state(open_chapter: Callable[[str], Opened], address: str) -> None:
     page = open_chapter("intro.html").page
-    page.locator("#fig-neurons").evaluate("node => node.dataset.address = 'fig-neurons?tasks=5'")
+    page.locator("#fig-neurons .mtfl-figure").evaluate("node => node.dataset.address = 'fig-neurons?tasks=5'")
     page.locator("#fig-neurons .mtfl-link").click()
     page.locator(".mtfl-copied-note:not(:empty)").wait_for()
     assert page.evaluate(READ)[0] == f"{address}intro.html#fig-neurons?tasks=5"
