@@ -41,11 +41,16 @@ CONTENTS = "https://contents.invalid/"  # what a line of the contents links to u
 JOIN = """(pages) => {
     const parse = (text) => new DOMParser().parseFromString(text, "text/html");
     const whole = parse(pages[0][1]), names = new Set(pages.map(([name]) => name));
+    const sheets = new Set([...whole.querySelectorAll("link")].map((sheet) => sheet.getAttribute("href")));
     let style = "";
     const parts = pages.map(([name, text], number) => {
         const page = parse(text), article = page.querySelector("article");
         const head = page.querySelector("head style[media=print]").textContent;
         style += head.replace("@page {", `@page chapter-${number} {`);
+        for (const sheet of page.querySelectorAll("head link[rel=stylesheet]")) {
+            if (!sheets.has(sheet.getAttribute("href"))) whole.head.append(sheet);
+            sheets.add(sheet.getAttribute("href"));
+        }
         for (const node of article.querySelectorAll("[id]:not(svg *)")) node.id = `${name}:${node.id}`;
         for (const link of article.querySelectorAll("a[href]:not(svg *)")) {
             const [file, fragment] = link.getAttribute("href").split("#");

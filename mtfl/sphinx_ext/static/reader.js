@@ -17,11 +17,12 @@
 
   /** A formula as TeX between its signs; a number that stands beside it becomes its tag. */
   function texOf(formula) {
-    if (formula.getAttribute("display") !== "true") return `$${formula.dataset.tex.trim()}$`;
+    const tex = formula.dataset.tex.replace(/\s+/g, " ").trim();
+    if (formula.getAttribute("display") !== "true") return `$${tex}$`;
     const number = formula.parentElement?.querySelector(":scope > .eqno");
     const tag = number ? ` \\tag{${number.textContent.replace(/[^\d.]/g, "")}}` : "";
     number?.remove();
-    return `$$${formula.dataset.tex.trim()}${tag}$$`;
+    return `$$${tex}${tag}$$`;
   }
 
   /** A part of the page as it is copied: in an element whose text and HTML are those to copy. */
