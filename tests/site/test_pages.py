@@ -236,8 +236,10 @@ def test_what_waits_is_found_selected_read_and_printed(open_page: Callable[..., 
         "(at => at.top > 0 && at.bottom < innerHeight)(getSelection().getRangeAt(0).getBoundingClientRect())"
     )
     page.emulate_media(media="print")
-    opened.settle()
-    assert waiting(opened) == 0
+    styles = page.evaluate(
+        f"[...document.querySelectorAll('{BLOCKS}')].map(n => getComputedStyle(n).contentVisibility)"
+    )
+    assert set(styles) == {"visible"}
 
 
 def test_mathematics_that_breaks_far_below_is_seen(open_page: Callable[..., Opened], served: str) -> None:
