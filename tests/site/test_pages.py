@@ -75,7 +75,8 @@ def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opene
     page = opened.page
     opened.settle()
     quiet(opened)
-    assert opened.weight() <= 350_000  # bytes, compressed, with nothing in the browser's cache
+    assert opened.weight(served + name) <= 350_000  # bytes, compressed
+    assert opened.weight() <= 480_000  # with all that pages share, when nothing is in the browser's cache
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
     for link in page.locator("a.mtfl-set:visible").all():  # it names a figure of the page, and what that figure knows
         link.click()
@@ -290,6 +291,29 @@ def test_an_icon_that_was_cut_is_seen(open_page: Callable[..., Opened], site: Pa
     server.server_close()
     assert found
     assert all(fault.startswith(("U+F0EB of ", "U+F06A of ")) for fault in found)
+
+
+# What a reader tells apart by where lines are: the widths of an element's border and outline.
+LINES = """node => {
+    const style = getComputedStyle(node);
+    const widths = ["Top", "Right", "Bottom", "Left"].map(side => style[`border${side}Width`]);
+    return [...widths, style.outlineStyle === "none" ? "0px" : style.outlineWidth].map(parseFloat);
+}"""
+
+
+def test_forced_colours_leave_boxes_marks_and_plots(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "02_pseudo_contrastive_loss.html", forced_colors="active", color_scheme="dark").page
+    page.add_style_tag(content=AT_ONCE)
+    boxes = page.locator(".bd-content :is(.proof, .admonition, .sd-dropdown):not(.hide)").all()
+    assert len(boxes) > 20
+    assert all(min(box.evaluate(LINES)[:4]) >= 1 for box in boxes)
+    links = page.locator("nav.bd-links a.reference.internal").all()
+    outlined = [link.evaluate(LINES)[4] > 0 for link in links]
+    assert outlined.count(True) == 1
+    assert outlined[[(link.get_attribute("href") or "") == "#" for link in links].index(True)]
+    inks = "node => [getComputedStyle(document.body).backgroundColor, getComputedStyle(node).fill]"
+    ground, ink = page.locator(".mtfl-plot svg use").first.evaluate(inks)
+    assert (ground, ink) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)")
 
 
 def test_markup_is_sound(site: Path) -> None:
