@@ -204,9 +204,11 @@ def test_a_site_gets_a_way_in_and_loses_a_large_script(
 ) -> None:
     app = html_app(tmp_path, form)
     script, index = tmp_path / "_static" / "scripts" / "fontawesome.js", tmp_path / "index.html"
+    theme = script.with_name("pydata-sphinx-theme.js")
     script.write_text(1000 * "large")
+    theme.write_text(sphinx_ext.ASKS_ALL)
     sphinx_ext.finish(app, exception)
-    assert script.exists() == left
+    assert script.exists() == (theme.read_text() == sphinx_ext.ASKS_ALL) == left
     assert index.exists() == (tmp_path / "_static" / "explorables.css").exists() == (not left)
     if not left:
         assert "url=first.html" in index.read_text()
@@ -218,6 +220,11 @@ def test_the_site_gets_the_scripts_of_the_extension() -> None:
     sphinx_ext.add_static_files(None, config)  # type: ignore[arg-type]
     assert config.html_static_path[0] == "_static"  # the book's own files come first
     assert (Path(config.html_static_path[1]) / "searchtools.js").exists()
+
+
+def test_a_script_that_changed_is_refused() -> None:
+    with pytest.raises(ValueError, match="it has changed"):
+        sphinx_ext.patch("const e = () => {}")
 
 
 def test_setup_connects_the_steps() -> None:

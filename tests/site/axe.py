@@ -64,9 +64,10 @@ COLOURS_OF_LOOKS = """options => {
 }"""
 
 
-# The theme does so a while after the page's width has changed.
+# A script of the page does so when a box is shown, or its width has changed.
 KEYBOARD_REACHES_WHAT_SCROLLS = """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
-    node => node.tabIndex === 0 || (node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight))"""
+    node => !node.checkVisibility() || node.tabIndex === 0 ||
+        (node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight))"""
 
 
 def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> list[str]:

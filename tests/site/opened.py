@@ -122,7 +122,8 @@ class Opened:
         """Wait until the page has its fonts, has stopped moving and has nothing left to do."""
         self.page.evaluate(SETTLED)
 
-    def weight(self) -> int:
-        """Bytes of all that a page asked for over http, as a server that compresses sends it."""
-        bodies = [(answer.url, answer.body()) for answer in self.answers if answer.ok]
+    def weight(self, address: str = "") -> int:
+        """Bytes of all that a page asked for over http, or of one file, as a server that compresses sends it."""
+        asked = [answer for answer in self.answers if answer.ok and answer.url.startswith(address)]
+        bodies = [(answer.url, answer.body()) for answer in asked]
         return sum(len(body) if url.endswith(PACKED) else len(gzip.compress(body)) for url, body in bodies)
