@@ -190,6 +190,7 @@ def test_setup_connects_the_steps() -> None:
         add_html_math_renderer=lambda name, *renderers: connected.append(name),
         connect=lambda event, step, **options: connected.append(event),
         add_transform=lambda transform: connected.append(transform.__name__),
+        add_post_transform=lambda transform: connected.append(transform.__name__),
     )
     assert sphinx_ext.setup(app)["parallel_read_safe"]
     assert connected == [
@@ -197,9 +198,11 @@ def test_setup_connects_the_steps() -> None:
         "autodoc-process-docstring",
         "html-page-context",
         "html-page-context",
+        "html-page-context",
         "build-finished",
         "build-finished",
         "typeset",
         "mathjax.css",
+        "Together",
         "build-finished",
     ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 BOX = re.compile(r'(<div class=")([^"]*)("><div class="highlight"><pre>)(.*?)(</pre>)', flags=re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
