@@ -31,7 +31,7 @@ FAULTS = r"""legible => {
 
     // Formulas in the text: all of it lies within the line, and so do the characters that touch it.
     const letters = root => document.createTreeWalker(root, NodeFilter.SHOW_TEXT, node =>
-        node.parentElement.closest("mjx-container, svg, .headerlink") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+        NodeFilter[`FILTER_${node.parentElement.closest("mjx-container, svg, .headerlink") ? "REJECT" : "ACCEPT"}`]);
     const text = letters(page);
     const place = (node, k) => {
         const range = document.createRange();
