@@ -10,7 +10,7 @@ const [folder, fontURL] = process.argv.slice(2);
 // that are shorter than this, in em, stay whole.
 const SHORT = { line: 8, display: 12, cell: 8 };
 const OP = 1, BIN = 2, REL = 3, OPEN = 4, CLOSE = 5, PUNCT = 6; // MathJax's names for TeX's classes
-const QUAD = 0.9; // em
+const QUAD = 0.9, NARROW = 14; // em, of a wide space and of a narrow column
 
 // What a part is beneath the groups and styles that hold nothing else.
 function coreOf(node) {
@@ -35,43 +35,52 @@ function breakAt(node, width, last, kind) {
   return { level: NaN };
 }
 
+// The parts of a row, also those within \displaystyle and \left( \right).
+function partsOf(row) {
+  return row.childNodes.flatMap(node => {
+    const inner = node.isKind("mstyle") ? coreOf(node) : node;
+    return inner.isInferred || inner.isKind("mrow") ? partsOf(inner) : [node];
+  });
+}
+
+// The parts before which a line may begin, and how wide the rest is at least.
 function breaksIn(row, boxes, kind) {
   const parts = [];
   let depth = 0, last;
-  for (const node of row.childNodes) {
+  for (const node of partsOf(row)) {
     const { w, L, R } = boxes.get(node).getOuterBBox(), sign = signOf(node) || " ";
     if (node.texClass === CLOSE || ")]}⟩⌋⌉".includes(sign)) depth--;
     const { level, before } = breakAt(node, w, last, kind);
-    parts.push({ width: w + L + R, rank: 4 * Math.max(0, depth) + level, before });
+    parts.push({ node, width: w + L + R, rank: 4 * Math.max(0, depth) + level, before });
     if (node.texClass === OPEN || "([{⟨⌊⌈".includes(sign)) depth++;
     last = node;
   }
-  const found = new Set(), most = 4 * parts.length;
+  const starts = [], most = 4 * parts.length;
   const width = (from, to) => parts.slice(from, to).reduce((sum, part) => sum + part.width, 0);
   const split = (from, to, rank) => {
-    if (width(from, to) <= SHORT[kind] || rank > most) return;
+    if (width(from, to) <= SHORT[kind] || rank > most) return width(from, to);
     const cuts = parts.flatMap((part, k) => (part.rank === rank ? [part.before ? k : k + 1] : []));
     const inside = cuts.filter(cut => width(from, cut) > 0 && width(cut, to) > 0);
-    inside.forEach(cut => found.add(cut));
-    [from, ...inside].forEach((start, k) => split(start, inside[k] ?? to, rank + 1));
+    starts.push(...inside.map(cut => parts[cut].node));
+    return Math.max(...[from, ...inside].map((start, k) => split(start, inside[k] ?? to, rank + 1)));
   };
-  split(0, parts.length, 0);
-  return [...found].map(cut => row.childNodes[cut]);
+  return { least: split(0, parts.length, 0), starts };
 }
 
-// The parts of a formula, from within \displaystyle.
-function rowOf(node) {
-  while (node.childNodes.length === 1 && (node.isInferred || node.isKind("mstyle"))) node = node.childNodes[0];
-  return node;
-}
-
+// Mark where the lines of a formula may end. An alignment that would be wide even so is marked to be given up.
 function allowBreaks({ math, nodeMap, adaptor }) {
-  const top = math.root.childNodes[0], rows = [[rowOf(top), math.display ? "display" : "line"]];
-  if (math.display) top.walkTree(node => { if (node.isKind("mtd")) rows.push([rowOf(node.childNodes[0]), "cell"]); });
-  for (const [row, kind] of rows) {
-    if (!row.isInferred) continue; // a single part
-    for (const node of breaksIn(row, nodeMap, kind)) adaptor.insert(adaptor.node("wbr"), nodeMap.get(node).chtml);
-  }
+  const top = coreOf(math.root.childNodes[0]), drawn = node => nodeMap.get(node).chtml;
+  const allow = (row, kind) => {
+    const { least, starts } = breaksIn(row, nodeMap, kind);
+    starts.forEach(node => adaptor.insert(adaptor.node("wbr"), drawn(node)));
+    return least;
+  };
+  if (math.display && top.isKind("mtable")) {
+    const widest = [];
+    for (const { childNodes: cells } of top.childNodes)
+      cells.forEach((cell, k) => { widest[k] = Math.max(widest[k] ?? 0, allow(cell.childNodes[0], "cell")); });
+    if (widest.reduce((sum, width) => sum + width) > NARROW) adaptor.addClass(drawn(top), "mtfl-loose");
+  } else if (top.isInferred || top.isKind("mrow")) allow(top, math.display ? "display" : "line");
 }
 
 async function main() {
