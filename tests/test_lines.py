@@ -117,11 +117,11 @@ def test_a_line_of_code_knows_where_it_begins() -> None:
 
 
 def test_printed_tables_keep_their_columns() -> None:
-    table = box("output stream", "T     gap", "10    0.2", "100   0.1")
+    table = box("output stream", "T     gap   n", "10    0.2   4", "100   0.1   8")
     assert "mtfl-printed" in mended(table)
     assert "mtfl-code-line" not in mended(table)
-    assert "mtfl-printed" not in mended(box("output stream", "One sentence.  It ends.", "Another one."))
-    assert "mtfl-printed" not in mended(box("highlight-ipython3", "a = 1   # one", "b = 22  # two"))  # no output
+    assert "mtfl-printed" not in mended(box("output stream", "start  : energy 0.1", "uniform: energy 0.2", "x  y  z"))
+    assert "mtfl-printed" not in mended(box("highlight-ipython3", "a = 1   # one  1", "b = 22  # two  2"))  # no output
 
 
 def test_a_page_without_text_is_left_alone() -> None:

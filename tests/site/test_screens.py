@@ -81,6 +81,10 @@ FAULTS = r"""legible => {
         if (Math.min(...sizes) < legible) fault("letters too small", `${Math.min(...sizes).toFixed(1)} px, ${name}`);
     }
 
+    // The caption of a table that scrolls is as wide as the column.
+    for (const caption of all("caption"))
+        if (caption.offsetWidth > caption.parentElement.parentElement.clientWidth + 1) fault("caption cut", told(caption));
+
     // Tables keep their words; an address or a line of code may be broken, but not letter by letter.
     for (const cell of all("td, th")) {
         for (const words = letters(cell); words.nextNode();) {
