@@ -60,6 +60,19 @@ def test_a_displayed_formula_breaks_before_its_signs(typesetter: Typesetter) -> 
     assert [part[0] for part in parts(typesetter.formula(aligned, True))[1:]] == ["+"]
 
 
+def test_a_display_that_must_scroll_on_a_phone_is_reached_by_keyboard(typesetter: Typesetter) -> None:
+    assert "tabindex" in typesetter.formula(rf"\frac{{{'a' * 40}}}{{2}}", True)
+    assert "tabindex" in typesetter.formula("a" * 40, True)
+    assert "tabindex" not in typesetter.formula(" + ".join("a" * 40), True)
+    assert "tabindex" not in typesetter.formula("a" * 40, False)
+
+
+def test_an_alignment_wider_than_a_phone_is_given_up_there(typesetter: Typesetter) -> None:
+    wide = rf"\begin{{split}}{'a' * 20} &= b + {'c' * 20} \\ &= d\end{{split}}"
+    assert "mtfl-loose" in typesetter.formula(wide, True)
+    assert "mtfl-loose" not in typesetter.formula(r"\begin{split}a &= b \\ &= d\end{split}", True)
+
+
 def together(*children: nodes.Node) -> list[str]:
     """What stays in one line after the transform, formulas as $x$."""
     document = new_document("page")

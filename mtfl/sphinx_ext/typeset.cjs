@@ -67,20 +67,23 @@ function breaksIn(row, boxes, kind) {
   return { least: split(0, parts.length, 0), starts };
 }
 
-// Mark where the lines of a formula may end. An alignment that would be wide even so is marked to be given up.
-function allowBreaks({ math, nodeMap, adaptor }) {
+// Mark where the lines of a formula may end. An alignment that would be wide even so is marked to be given up, and
+// a display that has to scroll on a phone is reached by keyboard.
+function allowBreaks({ math, nodeMap, adaptor, container }) {
   const top = coreOf(math.root.childNodes[0]), drawn = node => nodeMap.get(node).chtml;
+  let widest = [nodeMap.get(top)?.getOuterBBox().w ?? 0];
   const allow = (row, kind) => {
     const { least, starts } = breaksIn(row, nodeMap, kind);
     starts.forEach(node => adaptor.insert(adaptor.node("wbr"), drawn(node)));
     return least;
   };
   if (math.display && top.isKind("mtable")) {
-    const widest = [];
+    widest = [];
     for (const { childNodes: cells } of top.childNodes)
       cells.forEach((cell, k) => { widest[k] = Math.max(widest[k] ?? 0, allow(cell.childNodes[0], "cell")); });
     if (widest.reduce((sum, width) => sum + width) > NARROW) adaptor.addClass(drawn(top), "mtfl-loose");
-  } else if (top.isInferred || top.isKind("mrow")) allow(top, math.display ? "display" : "line");
+  } else if (top.isInferred || top.isKind("mrow")) widest = [allow(top, math.display ? "display" : "line")];
+  if (math.display && Math.max(...widest) > NARROW) adaptor.setAttribute(container, "tabindex", "0");
 }
 
 async function main() {
