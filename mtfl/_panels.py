@@ -40,7 +40,7 @@ def markup(figure: Figure) -> str:
     for number, piece in enumerate(pieces):
         for artist in piece:
             artist.set_gid(f"piece-{number}")
-    whole = Bbox([(0, 0), 72 * figure.get_size_inches()])
+    whole = Bbox.from_bounds(0, 0, *(72 * figure.get_size_inches()))
     if len(pieces) == 1:
         style = {"display": "block", "width": "100%", "max-width": _pixels(whole.width), "margin": "0 auto"}
         return _svg(_drawn(figure, 1)[0], whole, whole, style)
@@ -92,7 +92,7 @@ def _label_each(axes: Sequence[Axes]) -> None:
         names = {ax: one.label.get_text() for ax, one in axis.items()}
         for ax, one in axis.items():
             if not one.get_tick_params()[f"label{side}"]:
-                ax.tick_params(axis=name, which="both", **{f"label{side}": True})
+                one.set_tick_params(which="both", **{f"label{side}": True})
                 for label in one.get_ticklabels(which="both"):
                     label.set_gid(_OWN)
             alike = [other for other in axis if range_of[other] == range_of[ax]]
@@ -131,7 +131,7 @@ def _drawn(figure: Figure, count: int) -> list[list[ET.Element]]:
 def _smallest(piece: Iterable[Artist]) -> float:
     """The size of the smallest letters of a piece, in points."""
     texts = [text for artist in piece for text in artist.findobj(Text) if text.get_visible() and text.get_text()]
-    return min((text.get_fontsize() for text in texts), default=LEGIBLE * 72 / 96)
+    return min((float(text.get_fontsize()) for text in texts), default=LEGIBLE * 72 / 96)
 
 
 def _place(box: Bbox, whole: Bbox, smallest: float) -> dict[str, str]:

@@ -295,6 +295,7 @@ def atlas_table(atlas: Atlas, *, names: Sequence[str] = ()) -> Html:
         labels = atlas.classes.representatives[k].tolist()
         number = sum(2**z for z, label in enumerate(labels) if label > 0)
         paint = f'<a href="#fig-paint?r={atlas.r}&amp;task={number}" aria-label="paint it">{truth_table(labels)}</a>'
+        row[1:] = [cell.replace(" → ", " →<wbr/> ") for cell in row[1:]]
         name = f" {html.escape(names[k])}" if names else ""
         row[0] = f'{paint} <a href="#{anchors[k]}">{row[0]}</a>{name}'
     return table(_ATLAS_HEAD, rows, label=f"The classes of tasks of {atlas.r} features", anchors=anchors)

@@ -225,35 +225,3 @@ def test_the_site_gets_the_scripts_of_the_extension() -> None:
 def test_a_script_that_changed_is_refused() -> None:
     with pytest.raises(ValueError, match="it has changed"):
         sphinx_ext.patch("const e = () => {}")
-
-
-def test_setup_connects_the_steps() -> None:
-    connected: list[str] = []
-    app: Any = SimpleNamespace(
-        add_css_file=connected.append,
-        add_html_math_renderer=lambda name, *renderers: connected.append(name),
-        connect=lambda event, step, **options: connected.append(event),
-        add_transform=lambda transform: connected.append(transform.__name__),
-    )
-    assert sphinx_ext.setup(app)["parallel_read_safe"]
-    assert connected == [
-        "config-inited",
-        "builder-inited",
-        "html-page-context",
-        "html-page-context",
-        "html-page-context",
-        "build-finished",
-        "FigureLinks",
-        "autodoc-process-docstring",
-        "html-page-context",
-        "html-page-context",
-        "html-page-context",
-        "config-inited",
-        "build-finished",
-        "build-finished",
-        "doctree-resolved",
-        "html-collect-pages",
-        "typeset",
-        "mathjax.css",
-        "build-finished",
-    ]

@@ -38,7 +38,8 @@ PICTURES = ("text/html", "image/svg+xml", "image/png")  # best first
 # Markup of Sphinx, myst-nb, docutils and sphinx-proof that is wrong for screen readers or as HTML, and its mend.
 MENDS = (
     ('<th class="head"><p></p></th>', "<td></td>"),  # the empty corner of a table
-    ('<div class="mtfl-table"', '<div tabindex="0" class="mtfl-table"'),  # scrolled by keyboard where it is wide
+    ('<div class="mtfl-table"', '<div tabindex="0" class="mtfl-table"'),  # scrolled by keyboard where it is wide ...
+    ('<div class="pst-scrollable', '<div tabindex="0" class="pst-scrollable'),  # ... as this one
     ('<summary aria-label="Toggle hidden content">', "<summary>"),
     ('<div role="list" class="citation-list">', '<div class="citation-list">'),
     (' role="doc-biblioentry"', ""),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 BOX = re.compile(r'(<div class=")([^"]*)("><div class="highlight"><pre>)(.*?)(</pre>)', flags=re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
-COLUMNS = re.compile(r"\S {2,}\S")  # two words of a line that stand further apart than words do
+GAP = re.compile(r"\S {2,}(?=\S)")  # two words of a line that stand further apart than words do
 
 
 def is_table(lines: list[str]) -> bool:
-    """Whether the lines that were printed stand in columns."""
-    return sum(bool(COLUMNS.search(line)) for line in lines) > 1
+    """Whether the lines that were printed stand in columns: at least two lines have two gaps."""
+    return sum(len(GAP.findall(line)) > 1 for line in lines) > 1
 
 
 def wrap_line(line: str) -> str:

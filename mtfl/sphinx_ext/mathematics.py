@@ -53,7 +53,7 @@ def lines_of(tex: str) -> str:
 
 
 # What touches a formula: up to the next space, or a dash or slash, after which a line may end.
-BEFORE, AFTER = re.compile(r"[^\s/–—-]*$"), re.compile(r"[^\s/–—-]*[/–—-]?")
+BEFORE, AFTER = re.compile(r"[^\s/–—-]*\Z"), re.compile(r"\A[^\s/–—-]*[/–—-]?")
 
 
 class Together(SphinxPostTransform):
@@ -69,14 +69,14 @@ class Together(SphinxPostTransform):
             together = nodes.inline("", "", classes=["mtfl-together"])
             line[place] = together
             if place and isinstance(before := line[place - 1], nodes.Text):
-                touching = BEFORE.search(before).start()
-                line[place - 1] = nodes.Text(before[:touching])
-                together += nodes.Text(before[touching:])
+                apart = BEFORE.sub("", before)
+                line[place - 1] = nodes.Text(apart)
+                together += nodes.Text(before[len(apart) :])
             together += formula
             if place + 1 < len(line) and isinstance(after := line[place + 1], nodes.Text):
-                touching = AFTER.match(after).end()
-                line[place + 1] = nodes.Text(after[touching:])
-                together += nodes.Text(after[:touching])
+                apart = AFTER.sub("", after)
+                line[place + 1] = nodes.Text(apart)
+                together += nodes.Text(after.removesuffix(apart))
 
 
 class Typesetter:

@@ -5,47 +5,85 @@
 const [folder, fontURL] = process.argv.slice(2);
 
 // Where a long formula may go on in the next line, as TeX and its readers have it: best after a comma or in a wide space,
-// next at a relation, then at plus and minus, then at a product; outside brackets rather than inside. A line of text ends
-// with the sign, a line of a displayed formula begins with it. Shorter formulas than this, in em, stay whole.
+// next at a relation, then at plus and minus, then between factors, at their sign, a small space or a sum; outside
+// brackets rather than inside. A line of text ends with the sign, a line of a displayed formula begins with it. Parts
+// that are shorter than this, in em, stay whole.
 const SHORT = { line: 8, display: 12, cell: 8 };
-const BIN = 2, REL = 3, OPEN = 4, CLOSE = 5, PUNCT = 6; // MathJax's names for TeX's classes
-const QUAD = 0.9; // em
+const OP = 1, BIN = 2, REL = 3, OPEN = 4, CLOSE = 5, PUNCT = 6; // MathJax's names for TeX's classes
+const QUAD = 0.9, NARROW = 14; // em, of a wide space and of a narrow column
+
+// What a part is beneath the groups and styles that hold nothing else.
+function coreOf(node) {
+  while (node.childNodes?.length === 1 && (node.isInferred || node.isKind("mstyle") || node.isKind("TeXAtom")))
+    node = node.childNodes[0];
+  return node;
+}
 
 function signOf(node) {
-  while (node.childNodes?.length === 1 && (node.isKind("TeXAtom") || node.isInferred)) node = node.childNodes[0];
-  return node.isKind("mo") ? node.getText() : "";
+  const core = coreOf(node);
+  return core.isKind("mo") ? core.getText() : "";
 }
 
+// How good a place it is, 0 the best, and whether the line ends before this part or after it.
+function breakAt(node, width, last, kind) {
+  const { texClass } = node, space = coreOf(node).isKind("mspace");
+  if (texClass === PUNCT || (space && width >= QUAD)) return { level: 0 };
+  if (texClass === REL) return { level: 1, before: kind !== "line" };
+  if (texClass === BIN) return { level: "+−±∓".includes(signOf(node)) ? 2 : 3, before: kind !== "line" };
+  if (space && width > 0) return { level: 3 };
+  if (texClass === OP && ![undefined, OP, BIN, REL, OPEN].includes(last?.texClass)) return { level: 3, before: true };
+  return { level: NaN };
+}
+
+// The parts of a row, also those within \displaystyle and \left( \right).
+function partsOf(row) {
+  return row.childNodes.flatMap(node => {
+    const inner = node.isKind("mstyle") ? coreOf(node) : node;
+    return inner.isInferred || inner.isKind("mrow") ? partsOf(inner) : [node];
+  });
+}
+
+// The parts before which a line may begin, and how wide the rest is at least.
 function breaksIn(row, boxes, kind) {
   const parts = [];
-  let depth = 0;
-  for (const node of row.childNodes) {
-    const { w, L, R } = boxes.get(node).getOuterBBox(), sign = signOf(node), { texClass } = node;
-    if (texClass === CLOSE || ")]}⟩⌋⌉".includes(sign || " ")) depth--;
-    const ends = texClass === PUNCT || (node.isKind("mspace") && w >= QUAD);
-    const level = ends ? 0 : texClass === REL ? 1 : texClass !== BIN ? NaN : "+−±∓".includes(sign) ? 2 : 3;
-    parts.push({ width: w + L + R, rank: 4 * Math.max(0, depth) + level, before: kind !== "line" && !ends });
-    if (texClass === OPEN || "([{⟨⌊⌈".includes(sign || " ")) depth++;
+  let depth = 0, last;
+  for (const node of partsOf(row)) {
+    const { w, L, R } = boxes.get(node).getOuterBBox(), sign = signOf(node) || " ";
+    if (node.texClass === CLOSE || ")]}⟩⌋⌉".includes(sign)) depth--;
+    const { level, before } = breakAt(node, w, last, kind);
+    parts.push({ node, width: w + L + R, rank: 4 * Math.max(0, depth) + level, before });
+    if (node.texClass === OPEN || "([{⟨⌊⌈".includes(sign)) depth++;
+    last = node;
   }
-  const found = new Set(), most = 4 * parts.length;
+  const starts = [], most = 4 * parts.length;
+  const width = (from, to) => parts.slice(from, to).reduce((sum, part) => sum + part.width, 0);
   const split = (from, to, rank) => {
-    const width = parts.slice(from, to).reduce((sum, part) => sum + part.width, 0);
-    if (width <= SHORT[kind] || rank > most) return;
+    if (width(from, to) <= SHORT[kind] || rank > most) return width(from, to);
     const cuts = parts.flatMap((part, k) => (part.rank === rank ? [part.before ? k : k + 1] : []));
-    const inside = cuts.filter(cut => cut > from && cut < to);
-    inside.forEach(cut => found.add(cut));
-    [from, ...inside].forEach((start, k) => split(start, inside[k] ?? to, rank + 1));
+    const inside = cuts.filter(cut => width(from, cut) > 0 && width(cut, to) > 0);
+    starts.push(...inside.map(cut => parts[cut].node));
+    return Math.max(...[from, ...inside].map((start, k) => split(start, inside[k] ?? to, rank + 1)));
   };
-  split(0, parts.length, 0);
-  return [...found].map(cut => row.childNodes[cut]);
+  return { least: split(0, parts.length, 0), starts };
 }
 
-function allowBreaks({ math, nodeMap, adaptor }) {
-  const top = math.root.childNodes[0], rows = [[top, math.display ? "display" : "line"]];
-  if (math.display) top.walkTree(node => { if (node.isKind("mtd")) rows.push([node.childNodes[0], "cell"]); });
-  for (const [row, kind] of rows) {
-    for (const node of breaksIn(row, nodeMap, kind)) adaptor.insert(adaptor.node("wbr"), nodeMap.get(node).chtml);
-  }
+// Mark where the lines of a formula may end. An alignment that would be wide even so is marked to be given up, and
+// a display that has to scroll on a phone is reached by keyboard.
+function allowBreaks({ math, nodeMap, adaptor, container }) {
+  const top = coreOf(math.root.childNodes[0]), drawn = node => nodeMap.get(node).chtml;
+  let widest = [nodeMap.get(top)?.getOuterBBox().w ?? 0];
+  const allow = (row, kind) => {
+    const { least, starts } = breaksIn(row, nodeMap, kind);
+    starts.forEach(node => adaptor.insert(adaptor.node("wbr"), drawn(node)));
+    return least;
+  };
+  if (math.display && top.isKind("mtable")) {
+    widest = [];
+    for (const { childNodes: cells } of top.childNodes)
+      cells.forEach((cell, k) => { widest[k] = Math.max(widest[k] ?? 0, allow(cell.childNodes[0], "cell")); });
+    if (widest.reduce((sum, width) => sum + width) > NARROW) adaptor.addClass(drawn(top), "mtfl-loose");
+  } else if (top.isInferred || top.isKind("mrow")) widest = [allow(top, math.display ? "display" : "line")];
+  if (math.display && Math.max(...widest) > NARROW) adaptor.setAttribute(container, "tabindex", "0");
 }
 
 async function main() {

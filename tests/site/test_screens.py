@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from opened import Opened
 
 WIDTHS = (1280, 768, 640, 412, 360, 320)  # 640 is 1280 at a zoom of 200 %
@@ -31,7 +33,7 @@ FAULTS = r"""legible => {
 
     // Formulas in the text: all of it lies within the line, and so do the characters that touch it.
     const letters = root => document.createTreeWalker(root, NodeFilter.SHOW_TEXT, node =>
-        node.parentElement.closest("mjx-container, svg") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+        NodeFilter[`FILTER_${node.parentElement.closest("mjx-container, svg, .headerlink") ? "REJECT" : "ACCEPT"}`]);
     const text = letters(page);
     const place = (node, k) => {
         const range = document.createRange();
@@ -81,6 +83,12 @@ FAULTS = r"""legible => {
         if (Math.min(...sizes) < legible) fault("letters too small", `${Math.min(...sizes).toFixed(1)} px, ${name}`);
     }
 
+    // The caption of a table that scrolls is as wide as the column.
+    for (const caption of all("caption")) {
+        const column = caption.closest("table").parentElement;
+        if (caption.offsetWidth > column.clientWidth + 1) fault("caption cut", told(caption));
+    }
+
     // Tables keep their words; an address or a line of code may be broken, but not letter by letter.
     for (const cell of all("td, th")) {
         for (const words = letters(cell); words.nextNode();) {
@@ -122,3 +130,57 @@ def test_nothing_is_cut_on_any_screen(open_page: Callable[..., Opened], served: 
     answers = opened.page.locator("section[id^=exercises] .cell_output")
     assert not any(answer.is_visible() for answer in answers.all())  # as long as solutions are folded
     assert [fault for width in WIDTHS for fault in faults(opened, width)] == []
+
+
+def written(folder: Path, body: str) -> str:
+    """The address of a folder with a page of its own."""
+    page = f'<!DOCTYPE html><html lang="en"><title>t</title><style>* {{ margin: 0 }}</style><main>{body}</main></html>'
+    (folder / "page.html").write_text(page, "utf8")
+    return folder.as_uri() + "/"
+
+
+WIDE = '<mjx-container><mjx-math style="display: inline-block; width: {}px">x</mjx-math></mjx-container>'
+LETTER = (
+    '<figure class="mtfl-plot" aria-label="p"><svg viewBox="0 0 100 20" style="width: {}px"><g transform="scale(0.1)">'
+)
+SVG = LETTER + '<path d="M0 0h9v9z"/></g></svg></figure>'
+BOX = '<div style="overflow-x: auto; {}"><div style="width: 500px; height: 9px"></div></div>'
+SIGN = "background: " + ", ".join(["linear-gradient(red, blue) local"] * 2 + ["linear-gradient(red, blue)"] * 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (f'<p><span class="math">{WIDE.format(400)}</span></p>', "formula cut"),
+        (
+            f'<p><span class="math" style="display: inline-block; width: 90px; overflow: hidden">{WIDE.format(100)}',
+            "formula cut",
+        ),
+        (f'<p><span class="math">{WIDE.format(358)}</span>, and</p>', "orphan"),
+        (f'<p>{WIDE.format(330)} (<span class="math">{WIDE.format(300)}</span>)</p>', "orphan"),
+        (f'<figure><div style="overflow-x: auto">{SVG.format(500)}</div></figure>', "picture scrolls sideways"),
+        (SVG.format(80), "letters too small"),
+        ('<table><td style="width: 9px; word-break: break-all">energy</td></table>', "word broken in a table"),
+        (
+            '<table><td style="width: 9px; word-break: break-all"><code>energy</code></td></table>',
+            "word broken in a table",
+        ),
+        ('<div><table><caption style="width: 500px">x</caption></table></div>', "caption cut"),
+        (f'<pre style="overflow: auto; {SIGN}">{"x" * 99}</pre>', "code scrolls sideways"),
+        (BOX.format(""), "no sign of scrolling"),
+        ('<div style="width: 500px">x</div>', "page scrolls sideways"),
+        (
+            '<div class="math"><b class="eqno" style="position: fixed">(1)</b><mjx-container>x</mjx-container></div>',
+            "number on formula",
+        ),
+    ],
+)
+def test_a_fault_is_seen(open_page: Callable[..., Opened], tmp_path: Path, body: str, kind: str) -> None:
+    found = faults(open_page(written(tmp_path, body), "page.html"), 360)
+    assert kind in {fault.split(", ")[1].split(":")[0] for fault in found}
+
+
+def test_what_is_right_is_no_fault(open_page: Callable[..., Opened], tmp_path: Path) -> None:
+    body = f'<p>Let (<span class="math">{WIDE.format(300)}</span>).</p>{SVG.format(320)}{BOX.format(SIGN)}'
+    body += f'<table><td style="width: 9px">some words</td></table><pre class="mtfl-printed" style="{SIGN}">x</pre>'
+    assert faults(open_page(written(tmp_path, body), "page.html"), 360) == []
