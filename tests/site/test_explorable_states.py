@@ -1,4 +1,4 @@
-"""What a figure is asked to show, by an address, a link or Python: it stands in the address, and nothing odd breaks it."""
+"""What a figure is asked to show, by its address or a link: the state stands in the address, and nothing odd breaks it."""
 
 from __future__ import annotations
 
@@ -189,10 +189,11 @@ def test_where_there_is_no_page_the_address_is_left_alone(open_page: Callable[..
 # What is odd
 
 ODD = (
-    "", "abc", "null", "undefined", "NaN", "inf", "-inf", "Infinity", "%E2%88%9E", "1e9", "1e308", "1e999", "-1", "-1e99", "-0", "0",
-    "1", "1.5", "2.5e0", "3.0", ".5", "5e-324", "1001", "0x10", "0b11", "1_000", "1,000", "9" * 400, "-" + "9" * 400, "4294967295", "4294967296",
-    "99999999999", "true", "[]", "{}", "__proto__", "constructor", "%00", "%E0%A4%A", "%", "%3Cb%3E", "%22", "+", "+5", "%205", "uniform",
-    "balanced", "balanced%20", "Uniform", "parity", "matched", "1&{key}=2", "1;2", "1=2", "½",
+    "", "abc", "null", "undefined", "NaN", "inf", "-inf", "Infinity", "%E2%88%9E", "1e9", "1e308", "1e999", "-1",
+    "-1e99", "-0", "0", "1", "1.5", "2.5e0", "3.0", ".5", "5e-324", "1001", "0x10", "0b11", "1_000", "1,000", "9" *
+    400, "-" + "9" * 400, "4294967295", "4294967296", "99999999999", "true", "[]", "{}", "__proto__", "constructor",
+    "%00", "%E0%A4%A", "%", "%3Cb%3E", "%22", "+", "+5", "%205", "uniform", "balanced", "balanced%20", "Uniform",
+    "parity", "matched", "1&{key}=2", "1;2", "1=2", "½",
 )  # fmt: skip
 NO_SETTINGS = (
     "title",
@@ -382,7 +383,7 @@ def test_a_swipe_that_begins_on_a_slider_scrolls_and_moves_no_slider(
     open_page: Callable[..., Opened], home: str, kind: type[Explorable]
 ) -> None:
     page = open_page(home, f"{kind.__name__}.html", **TOUCH).page
-    start = words(page)
+    start, share = words(page), 0.0
     for slider in page.locator("input[type=range]:enabled").all():
         slider.evaluate("node => node.scrollIntoView({ block: 'center' })")
         box, value = slider.bounding_box(), slider.input_value()
