@@ -81,7 +81,8 @@ export function render({ model, el }) {
       if (T === Infinity) return null;
       const all = drawsOf(law).map((draw) => {
         const step = stepOfMoments(moments, draw.kernel(T));
-        return recovery(moved(frame.neurons, step, stepSize, decay * CANCELLING)).conditioning;
+        const [long, short] = axesOf(moved(frame.neurons, step, stepSize, decay * CANCELLING).V);
+        return short / long;
       }).sort((a, b) => a - b);
       return (all[DRAWS / 2 - 1] + all[DRAWS / 2]) / 2;
     };

@@ -368,11 +368,12 @@ TOUCH = {"viewport": {"width": 360, "height": 500}, "has_touch": True, **NO_MOTI
 
 
 def swipe(page: Page, x: float, y: float, across: float, up: float) -> None:
-    """A finger that goes down here, moves in ten steps, and leaves."""
+    """A finger that goes down here, moves in ten steps, a frame for each, and leaves."""
     browser = page.context.new_cdp_session(page)
 
     def touch(kind: str, *points: dict[str, float]) -> None:
         browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+        page.evaluate("() => new Promise(requestAnimationFrame)")
 
     touch("touchStart", {"x": x, "y": y})
     for n in range(1, 11):
@@ -394,6 +395,7 @@ def test_a_swipe_that_begins_on_a_slider_scrolls_and_moves_no_slider(
         share = 0.8 if float(value) < float(slider.get_attribute("max") or 1) / 2 else 0.2
         swipe(page, box["x"] + share * box["width"], box["y"] + box["height"] / 2, 5, 120)
         page.wait_for_function("before => Math.abs(scrollY - before) > 50", arg=before)
+        page.evaluate("async () => { for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame); }")
         assert slider.input_value() == value
         assert words(page) == start
     slider = page.locator("input[type=range]:enabled").first
