@@ -139,7 +139,7 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         ],
     },
     "03_multitask_training": {
-        # "the whole cloud is shifted: that is the drift"
+        # "In most draws ... the whole cloud is shifted: that is the drift"
         "#fig-training-explore?tasks=64&law=uniform&d=1000&decay=1&rounds=1": [mostly(pulled, 0.8)],
         # "it lets go, but not quite"
         "#fig-training-explore?tasks=1000&law=uniform&d=1000&decay=1&rounds=1": [
