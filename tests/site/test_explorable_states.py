@@ -326,7 +326,7 @@ def test_nothing_odd_breaks_a_figure_as_it_opens(
         (NeuronsInPlane, "rounds=2.6", "(rounds was set to 3, the nearest whole number.)"),
         (NeuronsInPlane, "step_size=abc", "(step size stays 60: it can only be a number.)"),
         (HowManyTasks, "law=foo", "(law stays uniform: it can only be balanced or uniform.)"),
-        (PaintedTask, "title=x", "(the figure has no other setting that was asked for.)"),
+        (PaintedTask, "title=x", "(not all that was asked for is a setting of this figure.)"),
     ],
 )
 def test_the_sentence_says_what_was_not_shown(

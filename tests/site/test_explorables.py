@@ -452,7 +452,7 @@ def test_links_set_the_figure(open_page: Callable[..., Opened], home: str, way: 
     assert "2 uniform tasks" in (words.text_content() or "")
     page.get_by_role("link", name="colour=3").click()
     assert "2 uniform tasks" in (words.text_content() or "")
-    assert (words.text_content() or "").endswith("(the figure has no other setting that was asked for.)")
+    assert (words.text_content() or "").endswith("(not all that was asked for is a setting of this figure.)")
     assert opened.errors == []
 
 
