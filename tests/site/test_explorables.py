@@ -268,6 +268,32 @@ def test_what_is_drawn_is_what_the_package_computes(
     assert_allclose(radii, expected, atol=0.01)
 
 
+@pytest.mark.parametrize("query", ["tasks=5", "tasks=20&law=uniform&d=1000&decay=0.7&step_size=30"])
+def test_the_dashed_ellipse_is_the_median_of_fifty_draws(
+    open_page: Callable[..., Opened], small_served: str, query: str
+) -> None:
+    opened = open_page(small_served, f"NeuronsInPlane.html#fig-neurons?{query}", **NO_MOTION)
+    shown = state_of(opened)
+    start = tensor(shown["startTau"])
+    neurons = Neurons(tensor(shown["startV"], len(start), 2), start, torch.zeros_like(start))
+    decay, step_size = (0.7 / (8 * np.pi), 30.0) if "decay" in query else (0.0, 60.0)
+    found = []
+    for kernel in shown["others"]:
+        after = neurons.moved(population_step(*neurons, tensor(kernel, 4, 4)), step_size=step_size, weight_decay=decay)
+        found.append(float(recovery(after.V, after.tau).conditioning))
+    assert len(found) == 50
+    assert len({round(x, 9) for x in found}) > 5
+    assert shown["typical"] == pytest.approx(np.median(found), rel=1e-8)
+    assert f"the median conditioning of 50 is {np.median(found):.2f}." in (
+        opened.page.locator(".mtfl-words").text_content() or ""
+    )
+    axes = [float(opened.page.locator(".mtfl-dashed.mtfl-ellipse").get_attribute(name) or 0) for name in ("rx", "ry")]
+    assert axes[1] / axes[0] == pytest.approx(np.median(found), abs=1e-3)
+    assert "dashed" in opened.page.locator(".mtfl-x svg").first.inner_html()
+    opened.page.locator("[data-key=rounds]").press("End")
+    assert opened.page.locator("g[visibility=hidden] .mtfl-dashed").count() == 1  # only the first round has it
+
+
 def test_the_picture_moves_from_the_start_to_the_result(open_page: Callable[..., Opened], small_served: str) -> None:
     page = open_page(small_served, "NeuronsInPlane.html", stopped=True).page
     page.evaluate("""() => {
@@ -304,7 +330,7 @@ class Cost(NamedTuple):
 
 UPDATES = 60
 COUNTED = {  # operations and changes, in Chromium 156
-    NeuronsInPlane: (19_000_000, 1_800),
+    NeuronsInPlane: (17_822_000, 2_100),
     TaskKernel: (667_293, 8_520),
     PaintedTask: (11_251_710, 1_560),
     TransferGrid: (45_772, 1_620),
