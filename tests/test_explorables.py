@@ -12,12 +12,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import traitlets
-from explorable_examples import KINDS, example
-from sentences import refuses
+from explorable_examples import GRID, KINDS, example
+from sentences import HOUSE_FORM, refuses
 
-from mtfl.explorables import Explorable, NeuronsInPlane
+from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
 from mtfl.explorables.explorable import FOLDER, bundle, inside_script
 
 MOST_BYTES = 30_000  # of a figure's HTML, gzipped
@@ -130,9 +131,108 @@ def test_a_count_is_whole_or_infinite() -> None:
     assert figure.tasks == math.inf
     figure.set_state({"tasks": 12})
     assert figure.tasks == 12
-    for wrong in (0, 2.5, -math.inf, math.nan, "many", True):
-        with pytest.raises(traitlets.TraitError):
-            figure.set_trait("tasks", wrong)
+    for wrong in (0, 2.5, -math.inf, math.nan, 1001):
+        with refuses(ValueError, "NeuronsInPlane: tasks must be a whole number from 1 to 1000, or math.inf; got "):
+            figure.tasks = wrong
+    for wrong in ("many", True, None):
+        with refuses(TypeError, "NeuronsInPlane: tasks must be a number; got "):
+            figure.tasks = wrong
+    assert figure.tasks == 12
+
+
+ODD = (
+    None, True, "", "abc", "inf", "balanced ", b"uniform", [], [1], {}, set(), object, math.nan, math.inf,
+    -math.inf, -1, -0.0, 0, 0.5, 1, 1.5, 2, 10, 999, 1000.0, 1001, 1e9, 1e308, -1e308, 5e-324, 2**31, 2**32, 2**63,
+    10**400, -(10**400), 1j, np.float64("nan"), np.int64(3), np.int64(-3), np.array([1.0, 2.0]), np.array(5),
+    "parity", "uniform", "balanced", "matched",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_setting_is_within_its_rule_or_refused_in_a_sentence(kind: type[Explorable]) -> None:
+    tried = 0
+    for key, rule in example(kind).settings.items():
+        for value in ODD:
+            tried += 1
+            try:
+                figure = example(kind, **{key: value})
+            except (TypeError, ValueError) as error:
+                assert HOUSE_FORM.fullmatch(str(error)), error
+                assert str(error).startswith(f"{kind.__name__}: {key} must be ")
+                continue
+            shown = getattr(figure, key)
+            assert shown == value
+            assert shown in rule["among"] if "among" in rule else isinstance(shown, int | float)
+            figure.page()  # whose JSON has no NaN
+    assert tried >= 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", ["nosuch", "settings", "conditioning", "energy", "_esm", "module"])
+def test_only_settings_and_names_can_be_given(kind: type[Explorable], key: str) -> None:
+    with refuses(TypeError, f"{kind.__name__}: arguments must be among alt, "):
+        example(kind, **{key: 1})
+
+
+def test_what_the_figure_writes_is_read_only() -> None:
+    figure = NeuronsInPlane()
+    with pytest.raises(traitlets.TraitError):
+        figure.energy = 0.5
+    figure.set_state({"energy": 0.5})  # as JavaScript does
+    assert figure.energy == 0.5
+
+
+def test_a_setting_follows_the_one_that_bounds_it() -> None:
+    assert PaintedTask(r=2).task == 168 % 16
+    with refuses(ValueError, "PaintedTask: task must be a whole number from 0 to 15; got 60000"):
+        PaintedTask(task=60000, r=2)
+    figure = PaintedTask(task=60000, r=4)
+    figure.r = 3
+    assert figure.task == 60000 % 256
+    figure.set_state({"task": 40000, "r": 4})
+    assert (figure.r, figure.task) == (4, 40000)
+    kernel = TaskKernel(first=15, r=4)
+    kernel.r = 1
+    assert (kernel.first, kernel.second) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rules_go_with_the_state_and_bounds_come_first(kind: type[Explorable]) -> None:
+    figure = example(kind)
+    rules = state_of(figure)["settings"]
+    assert list(rules) == list(figure.settings)
+    for place, rule in enumerate(rules.values()):
+        if isinstance(rule.get("most"), list):
+            assert list(rules).index(rule["most"][0]) < place
+            assert all(str(r) in rule["most"][1] for r in range(rules["r"]["least"], rules["r"]["most"] + 1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"d": [8]},
+        {"tasks": [8, 8, 64]},
+        {"examples": [0, 1, 2]},
+        {"parity": {"pretrained": []}},
+        {"random": dict.fromkeys(GRID["random"], [0.5] * 80)},
+        {"random": dict.fromkeys(GRID["random"], [math.nan] * 81)},
+    ],
+)
+def test_a_grid_has_numbers_everywhere(change: dict[str, Any]) -> None:
+    TransferGrid(grid=GRID)
+    with refuses(ValueError, "TransferGrid: grid["):
+        TransferGrid(grid=GRID | change)
+    with refuses(TypeError, "TransferGrid: grid must be a dict of d, examples, parity, random, tasks; got "):
+        TransferGrid(grid={"d": [1, 2]})
+
+
+def test_nothing_of_a_figure_gets_out_of_its_attribute() -> None:
+    class Wide(HowManyTasks):
+        heights = ('1rem"><script>', "2rem")
+
+    page = Wide(name='a"><b>', title='a"><b>').page()
+    assert '"><script>' not in page.split("<style>")[0] + page.split("</style>")[1].split("<noscript>")[0]
+    assert 'data-address="#a&quot;&gt;&lt;b&gt;"' in page
 
 
 def test_modules_use_no_names_of_other_homes() -> None:

@@ -135,7 +135,7 @@ class Number(Setting):
 
     def default(self, obj: Any = None) -> Any:
         """The default, or what is left of it."""
-        value = super().default(obj)
+        value: Any = super().default(obj)
         return value if obj is None else self.within(obj, value)
 
     def validate(self, obj: Any, value: Any) -> int | float:
@@ -152,7 +152,7 @@ class Number(Setting):
         if rule["infinite"]:
             words += ", or math.inf"
         require(ok, where, self.named(), words, reprlib.repr(value), "Choose a value that the figure can show.")
-        return int(value) if rule["whole"] else float(value)
+        return int(float(value)) if rule["whole"] else float(value)
 
     @staticmethod
     def to_json(value: int | float, widget: Any) -> int | float | str:

@@ -20,6 +20,7 @@ const DIMENSIONS = [3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
 const DECAYS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2];
 const STEPS = [1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100];
 const CANCELLING = 1 / (2 * Math.PI * 2 ** FEATURES); // growth outside the plane under infinitely many uniform tasks
+const PAIRS = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]; // of the four patterns
 const WIDTH = 340, TOP = 40, HEIGHT = 290, BAR = TOP + HEIGHT + 12;
 const COLOURS = ["purple", "blue", "green", "vermilion"]; // of the quadrants in which neurons start
 
@@ -43,14 +44,19 @@ function frameOf(neurons) {
   return { neurons, at, reach, shift, ...recovery(neurons) };
 }
 
-/** Axes and angle of the cloud: roots of its second moments. */
-function axesOf(at) {
+/** Means of x x', y y' and (x y' + y x') / 2 over the points (x, y) of one cloud and (x', y') of another. */
+function momentsOf(one, other = one) {
   let xx = 0, yy = 0, xy = 0;
-  for (let n = 0; n < at.length; n += 2) {
-    xx += at[n] ** 2 / (at.length / 2);
-    yy += at[n + 1] ** 2 / (at.length / 2);
-    xy += (at[n] * at[n + 1]) / (at.length / 2);
+  for (let n = 0; n < one.length; n += 2) {
+    xx += one[n] * other[n];
+    yy += one[n + 1] * other[n + 1];
+    xy += (one[n] * other[n + 1] + one[n + 1] * other[n]) / 2;
   }
+  return [xx, yy, xy].map((sum) => sum / (one.length / 2));
+}
+
+/** Axes and angle of a cloud: roots of its second moments. */
+function axesOf([xx, yy, xy]) {
   const middle = (xx + yy) / 2, spread = Math.hypot((xx - yy) / 2, xy);
   return [Math.sqrt(middle + spread), Math.sqrt(Math.max(0, middle - spread)), Math.atan2(2 * xy, xx - yy) / 2];
 }
@@ -64,6 +70,15 @@ export function render({ model, el }) {
     return { frame, moments: patternMoments(frame.neurons.V, frame.neurons.tau) };
   });
   const streamOf = remembering((law, seed) => taskStream(FEATURES, law, generator(seed, 1)));
+  // Positions after a step are a sum of these clouds, with weights linear in the kernel; so their moments are quadratic.
+  const partsOf = remembering((d, seed) => {
+    const { frame, moments } = layer(d, seed), K = 2 ** FEATURES;
+    const learns = (...cells) =>
+      stepOfMoments(moments, Float64Array.from({ length: K * K }, (_, n) => Number(cells.includes(n)))).parallel;
+    const diagonal = Array.from({ length: K }, (_, k) => k * (K + 1));
+    const parts = [frame.neurons.V, learns(...diagonal), ...PAIRS.map(([k, l]) => learns(k * K + l, l * K + k))];
+    return parts.map((one) => parts.map((other) => momentsOf(one, other)));
+  });
   const drawsOf = remembering((law) =>
     Array.from({ length: DRAWS }, (_, n) => taskStream(FEATURES, law, generator(n, 2))));
   const runOf = remembering((tasks, law, d, decay, stepSize, seed) => {
@@ -79,9 +94,12 @@ export function render({ model, el }) {
     };
     const typical = () => {
       if (T === Infinity) return null;
-      const all = drawsOf(law).map((draw) => {
-        const step = stepOfMoments(moments, draw.kernel(T));
-        return recovery(moved(frame.neurons, step, stepSize, decay * CANCELLING)).conditioning;
+      const parts = partsOf(d, seed), all = drawsOf(law).map((draw) => {
+        const kernel = draw.kernel(T), sum = [0, 0, 0], kept = 1 - stepSize * decay * CANCELLING;
+        const weights = [kept, stepSize, ...PAIRS.map(([k, l]) => stepSize * kernel[k * 2 ** FEATURES + l])];
+        weights.forEach((a, i) => weights.forEach((b, j) => parts[i][j].forEach((moment, n) => (sum[n] += a * b * moment))));
+        const [long, short] = axesOf(sum);
+        return short / long;
       }).sort((a, b) => a - b);
       return (all[DRAWS / 2 - 1] + all[DRAWS / 2]) / 2;
     };
@@ -154,7 +172,7 @@ export function render({ model, el }) {
       dots[q].setAttribute("d", points[q]);
     });
     ghosts.setAttribute("d", old);
-    const [long, short, angle] = axesOf(displayed);
+    const [long, short, angle] = axesOf(momentsOf(displayed));
     const even = typical() ?? 0, size = Math.hypot(long, short) / Math.hypot(1, even);
     others.setAttribute("visibility", typical() === null ? "hidden" : "visible");
     for (const [node, rx, ry] of [[ellipse, long, short], [dashed, size, even * size]]) {
@@ -251,7 +269,8 @@ export function render({ model, el }) {
   });
   view.inspect(() => ({
     V: [...target.neurons.V], tau: [...target.neurons.tau], energy: target.energy, conditioning: target.conditioning,
-    shift: target.shift, typical: typical(), startV: [...run.at(0).neurons.V], startTau: [...run.at(0).neurons.tau], kernel: [...run.kernel],
+    shift: target.shift, typical: typical(),
+    others: typical() && drawsOf(view.get("law")).map((draw) => [...draw.kernel(run.T)]), startV: [...run.at(0).neurons.V], startTau: [...run.at(0).neurons.tau], kernel: [...run.kernel],
     F: run.F && [...run.F], displayed: [...displayed],
   }));
   return view.end;

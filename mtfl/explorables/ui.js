@@ -234,7 +234,7 @@ export function nearest(query, settings, from) {
     if (found[0] === null) notes.push(`${name} stays ${shown(state[key])}: it can only be ${found[1]}`);
     else if (found[1]) notes.push(`${name} was set to ${shown(state[key])}, ${found[1]}`);
   }
-  if ([...asked.keys()].some((key) => !Object.hasOwn(settings, key))) notes.push("the figure has no other setting that was asked for");
+  if ([...asked.keys()].some((key) => !Object.hasOwn(settings, key))) notes.push("not all that was asked for is a setting of this figure");
   return { state, notes };
 }
 

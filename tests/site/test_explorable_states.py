@@ -1,4 +1,4 @@
-"""What a figure is asked to show, by an address, a link or Python: it stands in the address, and nothing odd breaks it."""
+"""What a figure is asked to show, by its address or a link: it stands in the address, and nothing odd breaks it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("states")
     for kind in KINDS:
         write_page(folder, f"{kind.__name__}.html", example(kind).page())
+        room = '<div style="height: 1000px"></div>'
+        write_page(folder, f"{kind.__name__}-long.html", room + example(kind).page() + room)
     links = "".join(
         f'<p><a href="{address}">{name}</a></p>'
         for name, address in {
@@ -189,10 +191,11 @@ def test_where_there_is_no_page_the_address_is_left_alone(open_page: Callable[..
 # What is odd
 
 ODD = (
-    "", "abc", "null", "undefined", "NaN", "inf", "-inf", "Infinity", "%E2%88%9E", "1e9", "1e308", "1e999", "-1", "-1e99", "-0", "0",
-    "1", "1.5", "2.5e0", "3.0", ".5", "5e-324", "1001", "0x10", "0b11", "1_000", "1,000", "9" * 400, "-" + "9" * 400, "4294967295", "4294967296",
-    "99999999999", "true", "[]", "{}", "__proto__", "constructor", "%00", "%E0%A4%A", "%", "%3Cb%3E", "%22", "+", "+5", "%205", "uniform",
-    "balanced", "balanced%20", "Uniform", "parity", "matched", "1&{key}=2", "1;2", "1=2", "½",
+    "", "abc", "null", "undefined", "NaN", "inf", "-inf", "Infinity", "%E2%88%9E", "1e9", "1e308", "1e999", "-1",
+    "-1e99", "-0", "0", "1", "1.5", "2.5e0", "3.0", ".5", "5e-324", "1001", "0x10", "0b11", "1_000", "1,000", "9" *
+    400, "-" + "9" * 400, "4294967295", "4294967296", "99999999999", "true", "[]", "{}", "__proto__", "constructor",
+    "%00", "%E0%A4%A", "%", "%3Cb%3E", "%22", "+", "+5", "%205", "uniform", "balanced", "balanced%20", "Uniform",
+    "parity", "matched", "1&{key}=2", "1;2", "1=2", "½",
 )  # fmt: skip
 NO_SETTINGS = (
     "title",
@@ -323,7 +326,7 @@ def test_nothing_odd_breaks_a_figure_as_it_opens(
         (NeuronsInPlane, "rounds=2.6", "(rounds was set to 3, the nearest whole number.)"),
         (NeuronsInPlane, "step_size=abc", "(step size stays 60: it can only be a number.)"),
         (HowManyTasks, "law=foo", "(law stays uniform: it can only be balanced or uniform.)"),
-        (PaintedTask, "title=x", "(the figure has no other setting that was asked for.)"),
+        (PaintedTask, "title=x", "(not all that was asked for is a setting of this figure.)"),
     ],
 )
 def test_the_sentence_says_what_was_not_shown(
@@ -365,11 +368,12 @@ TOUCH = {"viewport": {"width": 360, "height": 500}, "has_touch": True, **NO_MOTI
 
 
 def swipe(page: Page, x: float, y: float, across: float, up: float) -> None:
-    """A finger that goes down here, moves in ten steps, and leaves."""
+    """A finger that goes down here, moves in ten steps, a frame for each, and leaves."""
     browser = page.context.new_cdp_session(page)
 
     def touch(kind: str, *points: dict[str, float]) -> None:
         browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+        page.evaluate("() => new Promise(requestAnimationFrame)")
 
     touch("touchStart", {"x": x, "y": y})
     for n in range(1, 11):
@@ -381,17 +385,17 @@ def swipe(page: Page, x: float, y: float, across: float, up: float) -> None:
 def test_a_swipe_that_begins_on_a_slider_scrolls_and_moves_no_slider(
     open_page: Callable[..., Opened], home: str, kind: type[Explorable]
 ) -> None:
-    page = open_page(home, f"{kind.__name__}.html", **TOUCH).page
-    start = words(page)
+    page = open_page(home, f"{kind.__name__}-long.html", **TOUCH).page
+    start, share = words(page), 0.0
     for slider in page.locator("input[type=range]:enabled").all():
         slider.evaluate("node => node.scrollIntoView({ block: 'center' })")
         box, value = slider.bounding_box(), slider.input_value()
         assert box is not None
         before = page.evaluate("scrollY")
         share = 0.8 if float(value) < float(slider.get_attribute("max") or 1) / 2 else 0.2
-        up = 120 if before < page.evaluate("document.body.scrollHeight - innerHeight") - 130 else -120
-        swipe(page, box["x"] + share * box["width"], box["y"] + box["height"] / 2, 5, up)
+        swipe(page, box["x"] + share * box["width"], box["y"] + box["height"] / 2, 5, 120)
         page.wait_for_function("before => Math.abs(scrollY - before) > 50", arg=before)
+        page.evaluate("async () => { for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame); }")
         assert slider.input_value() == value
         assert words(page) == start
     slider = page.locator("input[type=range]:enabled").first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from axe import VIEWS, violations
 from explorable_examples import KINDS, NO_MOTION, ROOT, example, write_page
 from numpy.testing import assert_allclose
 from opened import Opened, serve
+from PIL import Image
 
 from mtfl import limit_kernel, task_kernel
 from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
@@ -176,9 +178,9 @@ def test_every_control_moves_picture_words_and_readout(
 
 def test_a_dead_control_is_seen(open_page: Callable[..., Opened], tmp_path: Path) -> None:
     page = NeuronsInPlane().page()
-    listening = "input: () => view.set("
+    listening = "input: take,"
     assert page.count(listening) == 1
-    write_page(tmp_path, "dead.html", page.replace(listening, "unheard: () => view.set("))
+    write_page(tmp_path, "dead.html", page.replace(listening, "unheard: take,"))
     opened = open_page(tmp_path.as_uri() + "/", "dead.html", stopped=True, **NO_MOTION)
     found = dead_controls(opened, "keyboard")
     for key in ("tasks", "rounds", "d", "step_size", "decay"):
@@ -266,6 +268,32 @@ def test_what_is_drawn_is_what_the_package_computes(
     assert_allclose(radii, expected, atol=0.01)
 
 
+@pytest.mark.parametrize("query", ["tasks=5", "tasks=20&law=uniform&d=1000&decay=0.7&step_size=30"])
+def test_the_dashed_ellipse_is_the_median_of_fifty_draws(
+    open_page: Callable[..., Opened], small_served: str, query: str
+) -> None:
+    opened = open_page(small_served, f"NeuronsInPlane.html#fig-neurons?{query}", **NO_MOTION)
+    shown = state_of(opened)
+    start = tensor(shown["startTau"])
+    neurons = Neurons(tensor(shown["startV"], len(start), 2), start, torch.zeros_like(start))
+    decay, step_size = (0.7 / (8 * np.pi), 30.0) if "decay" in query else (0.0, 60.0)
+    found = []
+    for kernel in shown["others"]:
+        after = neurons.moved(population_step(*neurons, tensor(kernel, 4, 4)), step_size=step_size, weight_decay=decay)
+        found.append(float(recovery(after.V, after.tau).conditioning))
+    assert len(found) == 50
+    assert len({round(x, 9) for x in found}) > 5
+    assert shown["typical"] == pytest.approx(np.median(found), rel=1e-8)
+    assert f"the median conditioning of 50 is {np.median(found):.2f}." in (
+        opened.page.locator(".mtfl-words").text_content() or ""
+    )
+    axes = [float(opened.page.locator(".mtfl-dashed.mtfl-ellipse").get_attribute(name) or 0) for name in ("rx", "ry")]
+    assert axes[1] / axes[0] == pytest.approx(np.median(found), abs=1e-3)
+    assert "dashed" in opened.page.locator(".mtfl-x svg").first.inner_html()
+    opened.page.locator("[data-key=rounds]").press("End")
+    assert opened.page.locator("g[visibility=hidden] .mtfl-dashed").count() == 1  # only the first round has it
+
+
 def test_the_picture_moves_from_the_start_to_the_result(open_page: Callable[..., Opened], small_served: str) -> None:
     page = open_page(small_served, "NeuronsInPlane.html", stopped=True).page
     page.evaluate("""() => {
@@ -302,7 +330,7 @@ class Cost(NamedTuple):
 
 UPDATES = 60
 COUNTED = {  # operations and changes, in Chromium 156
-    NeuronsInPlane: (1_038_034, 1_800),
+    NeuronsInPlane: (17_822_000, 2_100),
     TaskKernel: (667_293, 8_520),
     PaintedTask: (11_251_710, 1_560),
     TransferGrid: (45_772, 1_620),
@@ -448,10 +476,130 @@ def test_links_set_the_figure(open_page: Callable[..., Opened], home: str, way: 
     page.wait_for_function("scrollY > 0")  # the figure comes into view
     page.get_by_role("link", name="tasks=2").click()
     assert "2 uniform tasks" in (words.text_content() or "")
-    assert opened.errors == []
     page.get_by_role("link", name="colour=3").click()
-    opened.settle()
-    assert opened.errors == ['fig-neurons: the state has no "colour"']
+    assert "2 uniform tasks" in (words.text_content() or "")
+    assert (words.text_content() or "").endswith("(not all that was asked for is a setting of this figure.)")
+    assert opened.errors == []
+
+
+# For those who use no mouse, want no motion, or choose the colours
+
+REACHED = """controls => {
+    const node = document.activeElement, figure = node.closest(".mtfl-x");
+    if (!figure) return null;
+    const shown = node.type === "radio" ? node.nextElementSibling : node, style = getComputedStyle(shown);
+    return [[...figure.querySelectorAll(controls)].indexOf(node.closest("fieldset") ?? node),
+        style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+}"""
+ALIVE = (
+    "(figure, all) => [...figure.querySelectorAll(all)].map((node, n) => (node.disabled ? -1 : n)).filter(n => n >= 0)"
+)
+
+
+def walk(page: Page) -> list[tuple[int, bool]]:
+    """Which controls of the first figure Tab comes to, and whether each shows that it has come."""
+    found: list[tuple[int, bool]] = []
+    page.locator("h1").evaluate("node => { node.tabIndex = -1; node.focus(); }")
+    page.keyboard.press("Tab")
+    while (reached := page.evaluate(REACHED, CONTROLS)) is not None:
+        found.append(tuple(reached))
+        page.keyboard.press("Tab")
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tab_comes_to_every_control_in_order_and_leaves(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
+) -> None:
+    page = open_page(small_served, f"{kind.__name__}.html").page
+    alive = page.locator(".mtfl-x").evaluate(ALIVE, CONTROLS)
+    assert len(alive) >= 4
+    assert walk(page) == [(n, True) for n in alive]
+
+
+def test_a_control_that_tab_misses_is_seen(open_page: Callable[..., Opened], small_served: str) -> None:
+    page = open_page(small_served, "NeuronsInPlane.html").page
+    page.locator("[data-key=d]").evaluate("node => node.tabIndex = -1")
+    alive = page.locator(".mtfl-x").evaluate(ALIVE, CONTROLS)
+    assert len(walk(page)) == len(alive) - 1
+
+
+FRAMES_OF_MOVES = """async () => {
+    let frames = 0, smooth = 0;
+    const ask = window.requestAnimationFrame, scroll = Element.prototype.scrollIntoView;
+    window.requestAnimationFrame = run => { frames++; return ask(run); };
+    Element.prototype.scrollIntoView = function (how) { smooth += how?.behavior === "smooth"; scroll.call(this, how); };
+    const figure = document.querySelector(".mtfl-x"), link = document.createElement("a");
+    const rest = async () => { await null; await null; };
+    for (const input of figure.querySelectorAll("input[type=range]")) {
+        input.value = input.value === input.max ? 0 : input.max;
+        input.dispatchEvent(new Event("input"));
+        await rest();
+    }
+    link.href = `${figure.parentElement.dataset.address.split("?")[0]}?seed=3`;
+    document.body.append(link);
+    link.click();
+    await rest();
+    window.requestAnimationFrame = ask;
+    const moves = document.getAnimations().length;
+    return { frames, smooth, moves };
+}"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_motion_nothing_moves_on_its_own(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
+) -> None:
+    page = open_page(small_served, f"{kind.__name__}.html", **NO_MOTION).page
+    assert page.evaluate(FRAMES_OF_MOVES) == {"frames": 0, "smooth": 0, "moves": 0}
+
+
+@pytest.mark.parametrize("ignored", ["if (still()) return tick(1);", 'still() ? "auto" : behavior'])
+def test_motion_that_was_not_wanted_is_seen(open_page: Callable[..., Opened], tmp_path: Path, ignored: str) -> None:
+    page = NeuronsInPlane().page()
+    assert page.count(ignored) == 1
+    write_page(tmp_path, "moves.html", page.replace(ignored, ignored.replace("still()", "false")))
+    opened = open_page(tmp_path.as_uri() + "/", "moves.html", **NO_MOTION)
+    assert opened.page.evaluate(FRAMES_OF_MOVES) != {"frames": 0, "smooth": 0, "moves": 0}
+
+
+CHOSEN = """figure => [...figure.querySelectorAll("fieldset, .mtfl-toggles")].map(group => {
+    const ground = node => getComputedStyle(node).backgroundColor;
+    const chosen = group.querySelector("input:checked + span, [aria-pressed=true]");
+    return [ground(chosen), ground(group.querySelector("input:not(:checked) + span, [aria-pressed=false]"))];
+})"""
+
+
+def ink_of_track(slider: Locator) -> list[int]:
+    """How far, of 255, a slider's track stands out from the ground above it, before and behind the thumb."""
+    picture = np.asarray(Image.open(io.BytesIO(slider.screenshot())).convert("RGB")).astype(int)
+    height, width, _ = picture.shape
+    share = float(slider.input_value()) / float(slider.get_attribute("max") or 1)
+    thumb = 9 + share * (width - 18)
+    columns = [x for x in (thumb / 2, (thumb + width) / 2) if abs(x - thumb) > 14]
+    return [int(abs(picture[height // 2, int(x)] - picture[1, int(x)]).max()) for x in columns]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_forced_colours_what_is_chosen_is_seen(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], scheme: str
+) -> None:
+    page = open_page(small_served, f"{kind.__name__}.html", forced_colors="active", color_scheme=scheme).page
+    figure = page.locator(".mtfl-x")
+    for chosen, other in figure.evaluate(CHOSEN):
+        assert chosen != other
+    for slider in figure.locator("input[type=range]:enabled").all():
+        assert min(ink_of_track(slider)) > 60
+    lines = figure.locator(".mtfl-grid").first.evaluate("node => getComputedStyle(node).stroke")
+    assert lines != page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_a_track_that_vanishes_is_seen(open_page: Callable[..., Opened], small_served: str) -> None:
+    page = open_page(small_served, "NeuronsInPlane.html", forced_colors="active").page
+    slider = page.locator("[data-key=rounds]")
+    slider.evaluate("node => node.style.forcedColorAdjust = 'auto'")
+    assert min(ink_of_track(slider)) < 60
 
 
 # Looks

@@ -139,7 +139,7 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         ],
     },
     "03_multitask_training": {
-        # "the whole cloud is shifted: that is the drift"
+        # "In most draws ... the whole cloud is shifted: that is the drift"
         "#fig-training-explore?tasks=64&law=uniform&d=1000&decay=1&rounds=1": [mostly(pulled, 0.8)],
         # "it lets go, but not quite"
         "#fig-training-explore?tasks=1000&law=uniform&d=1000&decay=1&rounds=1": [
@@ -194,9 +194,16 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         # "a direction is lost for good"
         "#fig-howmany?tasks=7&r=8&law=balanced": [always(says("1 of 8 directions is lost")), always(ratio(0, 1e-12))],
         # "it is there, and tiny"
-        "#fig-howmany?tasks=8&r=8&law=balanced": [always(ratio(1e-12, 0.1)), always(lambda shot: "lost" not in shot.words)],
+        "#fig-howmany?tasks=8&r=8&law=balanced": [
+            always(ratio(1e-12, 0.1)),
+            always(lambda shot: "lost" not in shot.words),
+        ],
         # "one stick stands far to the right, the drift"
-        "#fig-howmany?tasks=100&r=8&law=uniform&d=1000": [always(says(DRIFT)), always(value(0, 3.5)), lambda shots: 7 < largest(shots) < 11],
+        "#fig-howmany?tasks=100&r=8&law=uniform&d=1000": [
+            always(says(DRIFT)),
+            always(value(0, 3.5)),
+            lambda shots: 7 < largest(shots) < 11,
+        ],
         # "move it further"
         "#fig-howmany?tasks=100&r=8&law=uniform&d=10000": [always(says(DRIFT)), lambda shots: largest(shots) > 20],
         # "bring it nearer to the others"
@@ -254,11 +261,12 @@ def test_a_link_does_what_its_sentence_says(
     shots = [Shot(*shot) for shot in found]
     told = shots[0].words
     print(told)
-    assert "(" not in told.replace("(dashed", "").replace("(measured", "").replace("(interpolated", ""), "it was clamped"
+    assert "(" not in told.replace("(dashed", "").replace("(measured", "").replace("(interpolated", ""), (
+        "it was clamped"
+    )
     now = dict(parse_qsl(address.partition("?")[2]))
     start = page.evaluate(
-        "name => JSON.parse(document.querySelector(`[data-address^='#${name}'] > [type=\\"application/json\\"]`).textContent)",
-        name,
+        "name => JSON.parse(document.querySelector(`[data-address^='#${name}'] > [type$=json]`).textContent)", name
     )
     asked = dict(parse_qsl(query))
     assert {key: now.get(key, str(start[key])) for key in asked} == asked
@@ -275,7 +283,8 @@ def test_the_atlas_and_its_figure_agree(open_page: Callable[..., Opened], served
             link.click();
             await null;
             await null;
-            rows.push([[...link.closest("tr").cells].map(cell => cell.textContent), figure.inspect(), figure.querySelector(".mtfl-words").textContent]);
+            const cells = [...link.closest("tr").cells].map(cell => cell.textContent);
+            rows.push([cells, figure.inspect(), figure.querySelector(".mtfl-words").textContent]);
         }
         return rows;
     }""")
