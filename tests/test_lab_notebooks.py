@@ -97,7 +97,7 @@ CELLS = {  # what an author writes, and what JupyterLab is given
     "package": (
         "```{eval-rst}\n.. py:function:: f(a: int, *, b: str = 'x') -> int\n\n   Does.\n\n   :param a: one.\n```",
         "```python\nf(a: int, *, b: str = 'x') -> int\n```\n\n"
-        '<div style="padding-left: 2em">\n\nDoes.\n\n**Parameters**\n\n`a` (`int`) – one.\n\n</div>',
+        '<div style="padding-left: 2em">\n\nDoes.\n\n**Parameters**\n\n`a` – one.\n\n</div>',
     ),
     "long signature": (
         f"```{{eval-rst}}\n.. py:function:: long({'a' * 50}, {'b' * 50})\n```",
