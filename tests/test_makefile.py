@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TOOL = """#!/bin/sh
 echo "$(basename $0)" >> log
-mkdir -p _build/html
+mkdir -p _build/html lab
 test ! -e broken
 """
 
@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / name).touch()
     tools = tmp_path / ".venv" / "bin"
     tools.mkdir(parents=True)
-    for name in ("python", "jupyter-book"):
+    for name in ("python", "jupyter-book", "jupyter"):
         (tools / name).write_text(TOOL)
         (tools / name).chmod(0o755)
     pins = subprocess.run("cat pyproject.toml constraints.txt | cksum", shell=True, cwd=tmp_path, capture_output=True)
@@ -34,11 +34,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def calls(project: Path, status: int = 0) -> list[str]:
-    """The tools that `make book` calls."""
+def calls(project: Path, target: str = "book", status: int = 0) -> list[str]:
+    """The tools that make calls for a target."""
     (project / "log").write_text("")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    result = subprocess.run(["make", "book"], cwd=project, env=environment, capture_output=True, text=True)
+    result = subprocess.run(["make", target], cwd=project, env=environment, capture_output=True, text=True)
     assert (result.returncode == 0) == (status == 0), result.stderr
     return (project / "log").read_text().split()
 
@@ -73,3 +73,10 @@ def test_a_build_that_fails_is_not_taken_for_one(project: Path) -> None:
     assert calls(project, status=2) == ["python"]
     (project / "broken").unlink()
     assert calls(project) == ["python", "jupyter-book"]
+
+
+def test_jupyterlab_opens_copies_of_the_built_book(project: Path) -> None:
+    (project / "book" / "data").mkdir()
+    assert calls(project, "lab") == ["python", "jupyter-book", "python", "jupyter"]
+    assert (project / "lab" / "data").resolve() == project / "book" / "data"
+    assert calls(project, "lab") == ["python", "jupyter"]

@@ -49,7 +49,7 @@ CAPTION = "padding: 0 5%"
 DEFINED = "padding-left: 2em"
 
 SPECIAL = re.compile(r"[\\`*\[\]<>~|&]|(?<![^\W_])_|_(?![^\W_])|!$")  # what is no plain text to Markdown
-MARK = re.compile(r"^([-+=#]|\d+(?=[.)]\s))", flags=re.MULTILINE)  # nor is this where a line begins
+MARK = re.compile(r"^(\d*)([-+=#]|(?<=\d)[.)](?=\s))", flags=re.MULTILINE)  # nor is this where a line begins
 
 
 def escape(text: str) -> str:
@@ -64,7 +64,7 @@ def fence(text: str, least: int) -> str:
 
 def fenced(text: str, language: str = "") -> str:
     """A block of code."""
-    return f"{fence(text, 3)}{language}\n{text}\n{fence(text, 3)}"
+    return f"{fence(text, 3)}{language}\n{text.rstrip()}\n{fence(text, 3)}"
 
 
 def boxed(style: str, *blocks: str) -> str:
@@ -243,11 +243,14 @@ class Translator:
         return self.anchors(node.parent) + " ".join(filter(None, ["#" * level, number, self.inlines(node)]))
 
     def _write_paragraph(self, node: nodes.paragraph) -> str:
-        in_line = (nodes.Text, nodes.Inline)
-        texts = (self.write(child) if isinstance(child, in_line) else f"\n\n{self.write(child)}\n\n" for child in node)
-        return MARK.sub(
-            lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", "".join(texts).strip()
-        )
+        blocks = [""]
+        for child in node.children:
+            if isinstance(child, nodes.Text | nodes.Inline):
+                blocks[-1] += self.write(child)
+            else:
+                blocks += [self.write(child), ""]
+        blocks[::2] = (MARK.sub(r"\1\\\2", lines.strip()) for lines in blocks[::2])
+        return "\n\n".join(filter(None, blocks))
 
     def _write_math_block(self, node: nodes.math_block) -> str:
         tex = node.astext() if node["nowrap"] else lines_of(node.astext())
@@ -346,15 +349,15 @@ class Translator:
         return "\n\n".join(f"**{name.astext()}**\n\n{self.blocks(*body.children)}" for name, body in fields)
 
 
-def needs(book: Book, page: str) -> str:
+def needs(page: str, notebook: NotebookNode, repository: str) -> str:
     """What the first cell of a page with code says: what the notebook needs, and how to get it."""
     supported = SpecifierSet(metadata("mtfl")["Requires-Python"])
     *versions, last = (f"3.{minor}" for minor in range(100) if f"3.{minor}" in supported)
-    code = [cell.source for cell in book.notebooks[page].cells if cell.cell_type == "code"]
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     has_data = any("data/" in source for source in code)
     data = ", and beside the notebook the book's folder `data`" if has_data else ""
-    clone = f" (`git clone {book.repository}`)" if book.repository else ""
-    package = f"mtfl[book] @ git+{book.repository}" if book.repository else ".[book]"
+    clone = f" (`git clone {repository}`)" if repository else ""
+    package = f"mtfl[book] @ git+{repository}" if repository else ".[book]"
     return boxed(
         NEEDS,
         f"**To run this notebook** you need Python {', '.join(versions)} or {last} and the package `mtfl`{data}. "
@@ -377,7 +380,8 @@ def notebook(book: Book, page: str) -> NotebookNode:
             captions[place] = "\n\n".join(translator.caption("figure", *figure) for figure in figures)
             place += 1
             continue
-        place = max(place, (part.line or 0) // LINES - 1)
+        line = next((node.line for node in part.findall() if node.line), 0)
+        place = max(place, line // LINES - 1)
         if source is None and isinstance(part, nodes.title):
             place += 1  # a page that is no notebook gets a cell for each section
         if text := translator.write(part):
@@ -386,7 +390,7 @@ def notebook(book: Book, page: str) -> NotebookNode:
         cells = [nbformat.v4.new_markdown_cell(id=f"{page}-{place}") for place in range(place + 1)]
         source = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
     else:
-        texts[min(texts)].insert(1, needs(book, page))
+        texts[min(texts)].insert(1, needs(page, source, book.repository))
     made = nbformat.v4.new_notebook(metadata=source.metadata)
     for place, cell in enumerate(source.cells):
         if text := "\n\n".join(texts.pop(place, [])):
