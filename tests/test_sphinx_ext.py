@@ -193,7 +193,7 @@ def test_the_site_gets_the_scripts_of_the_extension() -> None:
 def test_setup_connects_the_steps() -> None:
     connected: list[str] = []
     app: Any = SimpleNamespace(
-        add_css_file=connected.append,
+        add_css_file=lambda name, **options: connected.append(name),
         add_html_math_renderer=lambda name, *renderers: connected.append(name),
         connect=lambda event, step, **options: connected.append(event),
         add_transform=lambda transform: connected.append(transform.__name__),
@@ -201,8 +201,10 @@ def test_setup_connects_the_steps() -> None:
     assert sphinx_ext.setup(app)["parallel_read_safe"]
     assert connected == [
         "config-inited",
+        "reader.css",
         "builder-inited",
         "html-page-context",
+        "print.css",
         "html-page-context",
         "html-page-context",
         "build-finished",
