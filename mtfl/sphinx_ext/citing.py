@@ -98,6 +98,7 @@ def add_script(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the steps."""
+    """Connect the steps, and add the style of the tools after that of the book."""
+    app.add_css_file("reader.css", priority=900)
     app.connect("builder-inited", add_script)
     app.connect("html-page-context", add_tools, priority=600)  # after the text is mended, before it is indexed

@@ -1,6 +1,6 @@
 """The running head of a printed page: the chapter on the left, the book on the right.
 
-A style sheet for all pages cannot know them; the rest of the print sheet is ``book/_static/print.css``.
+A style sheet for all pages cannot know them; the rest of the print sheet is ``static/print.css``.
 """
 
 from __future__ import annotations
@@ -32,5 +32,6 @@ def add_head(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the step."""
+    """Connect the step, and add the print sheet after all others."""
+    app.add_css_file("print.css", priority=900, media="print")
     app.connect("html-page-context", add_head)
