@@ -54,7 +54,7 @@ ASKS_ALL = 'const e=()=>{document.querySelectorAll(["pre",'
 ASKS_THOSE_LAID_OUT = """const boxes = new ResizeObserver((seen) => seen.forEach(({ target }) => {
   target.tabIndex = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight ? 0 : -1;
 }));
-document.querySelectorAll("pre, .cell_output > .output").forEach((box) => boxes.observe(box));
+document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container").forEach((box) => boxes.observe(box));
 return;
 """
 INDEX = """<!DOCTYPE html>
