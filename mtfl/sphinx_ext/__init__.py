@@ -54,7 +54,8 @@ ASKS_ALL = 'const e=()=>{document.querySelectorAll(["pre",'
 ASKS_THOSE_LAID_OUT = """const boxes = new ResizeObserver((seen) => seen.forEach(({ target }) => {
   target.tabIndex = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight ? 0 : -1;
 }));
-document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container").forEach((box) => boxes.observe(box));
+for (const box of document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container"))
+  boxes.observe(box);
 return;
 """
 INDEX = """<!DOCTYPE html>
