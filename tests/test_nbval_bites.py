@@ -117,3 +117,10 @@ def test_the_build_refuses(tmp_path: Path, source: str, kernel: str, message: st
     result = build(tmp_path, source, kernel)
     assert result.returncode != 0
     assert message in result.stdout + result.stderr
+
+
+def test_a_print_that_arrives_in_pieces_is_shown_whole(tmp_path: Path) -> None:
+    pieces = 'for piece in ("pre", "train:", " ", "True\\n"):\n    print(piece, end="", flush=True)'
+    result = build(tmp_path, pieces)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert ">pretrain: True\n<" in (tmp_path / "_build" / "html" / "page.html").read_text("utf8")

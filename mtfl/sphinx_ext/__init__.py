@@ -55,7 +55,8 @@ ASKS_ALL = 'const e=()=>{document.querySelectorAll(["pre",'
 ASKS_THOSE_LAID_OUT = """const boxes = new ResizeObserver((seen) => seen.forEach(({ target }) => {
   target.tabIndex = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight ? 0 : -1;
 }));
-document.querySelectorAll("pre, .cell_output > .output").forEach((box) => boxes.observe(box));
+for (const box of document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container"))
+  boxes.observe(box);
 return;
 """
 INDEX = """<!DOCTYPE html>
@@ -198,8 +199,11 @@ def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
 
 
 def defer_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Let no script hold the page up: files wait until it is there, and so do modules, in the same order."""
-    for script in context["script_files"]:
+    """Let no script hold the page up: files wait until it is there, and so do modules, in the same order.
+
+    The page of search results is the work of its scripts, some of which its template names: there they come first.
+    """
+    for script in context["script_files"] if pagename != "search" else ():
         script.attributes.update({"defer": "defer"} if script.filename else {"type": "module"})
 
 

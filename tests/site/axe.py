@@ -65,7 +65,8 @@ COLOURS_OF_LOOKS = """options => {
 
 
 # A script of the page does so when a box is shown, or its width has changed.
-KEYBOARD_REACHES_WHAT_SCROLLS = """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
+KEYBOARD_REACHES_WHAT_SCROLLS = """() => [...document.querySelectorAll(
+    "pre, .cell_output > .output, .pst-scrollable-table-container")].every(
     node => !node.checkVisibility() || node.tabIndex === 0 ||
         (node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight))"""
 
