@@ -24,7 +24,7 @@ from matplotlib.transforms import Bbox
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _OWN = "mtfl-own"  # what a panel shows only where it stands alone
 _MARGIN = 1.5  # points around a panel
-LEGIBLE = 10  # CSS pixels: the size of letters below which panels do not share a row
+_LEGIBLE = 10  # CSS pixels: the size of letters below which panels do not share a row
 
 
 def markup(figure: Figure) -> str:
@@ -131,7 +131,7 @@ def _drawn(figure: Figure, count: int) -> list[list[ET.Element]]:
 def _smallest(piece: Iterable[Artist]) -> float:
     """The size of the smallest letters of a piece, in points."""
     texts = [text for artist in piece for text in artist.findobj(Text) if text.get_visible() and text.get_text()]
-    return min((float(text.get_fontsize()) for text in texts), default=LEGIBLE * 72 / 96)
+    return min((float(text.get_fontsize()) for text in texts), default=_LEGIBLE * 72 / 96)
 
 
 def _place(box: Bbox, whole: Bbox, smallest: float) -> dict[str, str]:
@@ -142,7 +142,7 @@ def _place(box: Bbox, whole: Bbox, smallest: float) -> dict[str, str]:
         "top": f"{100 * (1 - box.y1 / whole.height):.3f}%",
         "width": f"{100 * box.width / whole.width:.3f}%",
         "--mtfl-width": _pixels(box.width),
-        "--mtfl-least": _pixels(box.width * LEGIBLE * 72 / 96 / smallest),
+        "--mtfl-least": _pixels(box.width * _LEGIBLE * 72 / 96 / smallest),
     }
 
 

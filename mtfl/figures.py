@@ -108,7 +108,9 @@ def canvas(
 
 
 def show(figure: Figure, *, alt: str) -> Picture:
-    """The finished figure; the last line of a cell.
+    """The finished figure; the last line of a cell. On a narrow page its panels stand one below the other.
+
+    It fixes the figure's layout, and names the axes of each panel as a neighbour's are named that shares them.
 
     Args:
         figure: from :func:`canvas`.

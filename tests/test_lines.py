@@ -70,6 +70,9 @@ def test_a_display_that_must_scroll_on_a_phone_is_reached_by_keyboard(typesetter
 def test_an_alignment_wider_than_a_phone_is_given_up_there(typesetter: Typesetter) -> None:
     wide = rf"\begin{{split}}{'a' * 20} &= b + {'c' * 20} \\ &= d\end{{split}}"
     assert "mtfl-loose" in typesetter.formula(wide, True)
+    lines = rf"\begin{{aligned}}{wide} \\ {wide}\end{{aligned}}"
+    assert typesetter.formula(lines, True).count("mtfl-loose") == 2
+    assert len(parts(typesetter.formula(lines, True))) == 2 * len(parts(typesetter.formula(wide, True))) - 1
     assert "mtfl-loose" not in typesetter.formula(r"\begin{split}a &= b \\ &= d\end{split}", True)
 
 

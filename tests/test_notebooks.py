@@ -21,7 +21,7 @@ NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTER = re.compile(r"0[1-6]_")
 
 CHECKED = {"nbval-check-output", "keep_output"}
-TAGS = CHECKED | {"hide-input", "remove-cell"}
+TAGS = CHECKED | {"hide-input", "hide-cell", "remove-cell"}
 MOST_LINES = 15
 GLUED = "application/papermill.record/text/plain"
 SHOWS = re.compile(r"\bshow\(")
@@ -94,7 +94,12 @@ def faults(notebook: NotebookNode, name: str) -> list[str]:
             found.append(where + "a figure needs a name and a caption in its metadata (mystnb.figure)")
         if SHOWS.search(cell.source) and not re.search(r"\balt=", cell.source):
             found.append(where + "a figure needs alt=")
+    solves = False
     for number, cell in enumerate(notebook.cells, start=1):
+        for heading in re.findall(r"^## (.*)", cell.source, flags=re.MULTILINE) if cell.cell_type == "markdown" else []:
+            solves = heading == "Exercises"
+        if solves and cell.cell_type == "code" and "hide-cell" not in tags(cell):
+            found.append(f"cell {number}: the answer to an exercise stands open; tag it hide-cell")
         if re.search(r"!\[\s*\]\(", cell.source):
             found.append(f"cell {number}: an image needs alt text")
     return found
@@ -170,6 +175,7 @@ def printing(text: str, *records: str) -> NotebookNode:
         (notebook(checked_cell(), plain_cell("show(figure, alt='A.')")), "name and a caption"),
         (notebook(checked_cell(), plain_cell("show(figure)", **FIGURE)), "alt="),
         (notebook(checked_cell(), nbformat.v4.new_markdown_cell("![](a.png)")), "alt text"),
+        (notebook(checked_cell(), nbformat.v4.new_markdown_cell("## Exercises"), checked_cell()), "stands open"),
         (notebook(checked_cell()), "interact"),
         (printing("energy 0.91"), "0.91 is printed without quote()"),
         (printing("energy 0.91", "0.92 0.9161 0.0001 0.004"), "0.91 is printed without quote()"),

@@ -56,34 +56,39 @@ function breaksIn(row, boxes, kind) {
     last = node;
   }
   const starts = [], most = 4 * parts.length;
-  const width = (from, to) => parts.slice(from, to).reduce((sum, part) => sum + part.width, 0);
+  const widthOf = (from, to) => parts.slice(from, to).reduce((sum, part) => sum + part.width, 0);
   const split = (from, to, rank) => {
-    if (width(from, to) <= SHORT[kind] || rank > most) return width(from, to);
+    if (widthOf(from, to) <= SHORT[kind] || rank > most) return widthOf(from, to);
     const cuts = parts.flatMap((part, k) => (part.rank === rank ? [part.before ? k : k + 1] : []));
-    const inside = cuts.filter(cut => width(from, cut) > 0 && width(cut, to) > 0);
+    const inside = cuts.filter(cut => widthOf(from, cut) > 0 && widthOf(cut, to) > 0);
     starts.push(...inside.map(cut => parts[cut].node));
     return Math.max(...[from, ...inside].map((start, k) => split(start, inside[k] ?? to, rank + 1)));
   };
-  return { least: split(0, parts.length, 0), starts };
+  return { width: split(0, parts.length, 0), starts };
 }
 
 // Mark where the lines of a formula may end. An alignment that would be wide even so is marked to be given up, and
 // a display that has to scroll on a phone is reached by keyboard.
 function allowBreaks({ math, nodeMap, adaptor, container }) {
-  const top = coreOf(math.root.childNodes[0]), drawn = node => nodeMap.get(node).chtml;
-  let widest = [nodeMap.get(top)?.getOuterBBox().w ?? 0];
-  const allow = (row, kind) => {
-    const { least, starts } = breaksIn(row, nodeMap, kind);
-    starts.forEach(node => adaptor.insert(adaptor.node("wbr"), drawn(node)));
-    return least;
+  const drawn = node => nodeMap.get(node).chtml;
+  const least = (node, kind) => {
+    const core = coreOf(node);
+    if (core.isKind("mtable") && math.display) {
+      const widest = [];
+      for (const { childNodes: cells } of core.childNodes)
+        cells.forEach((cell, k) => { widest[k] = Math.max(widest[k] ?? 0, least(cell.childNodes[0], "cell")); });
+      const width = widest.reduce((sum, column) => sum + column);
+      if (width <= NARROW) return width;
+      adaptor.addClass(drawn(core), "mtfl-loose");
+      return Math.max(...widest);
+    }
+    if (!core.isInferred && !core.isKind("mrow")) return nodeMap.get(core)?.getOuterBBox().w ?? 0;
+    const { width, starts } = breaksIn(core, nodeMap, kind);
+    starts.forEach(start => adaptor.insert(adaptor.node("wbr"), drawn(start)));
+    return width;
   };
-  if (math.display && top.isKind("mtable")) {
-    widest = [];
-    for (const { childNodes: cells } of top.childNodes)
-      cells.forEach((cell, k) => { widest[k] = Math.max(widest[k] ?? 0, allow(cell.childNodes[0], "cell")); });
-    if (widest.reduce((sum, width) => sum + width) > NARROW) adaptor.addClass(drawn(top), "mtfl-loose");
-  } else if (top.isInferred || top.isKind("mrow")) widest = [allow(top, math.display ? "display" : "line")];
-  if (math.display && Math.max(...widest) > NARROW) adaptor.setAttribute(container, "tabindex", "0");
+  const width = least(math.root.childNodes[0], math.display ? "display" : "line");
+  if (math.display && width > NARROW) adaptor.setAttribute(container, "tabindex", "0");
 }
 
 async function main() {
