@@ -66,12 +66,12 @@ export function render({ model, el }) {
       { name: "conditioning", colour: "blue" }, { name: "theory", colour: "vermilion mtfl-dashed" }, { name: "T = r", colour: "grey" },
     ],
   });
-  const next = () => {
+  const add = (tasks) => {
     const T = view.get("tasks");
     if (T === "inf" || T >= MOST) return false;
-    view.set({ tasks: T < 20 ? T + 1 : Math.min(MOST, Math.ceil(T * 1.1)) });
+    view.set({ tasks: Math.min(MOST, T + tasks(T)) });
   };
-  const play = player(view, 250, next);
+  const play = player(view, 250, () => add((T) => Math.ceil(T / 20))); // one by one, then faster
   view.add(
     html("div", { class: "mtfl-columns" },
       html("div", {}, spectrum, view.picture(chart.node)),
@@ -82,7 +82,7 @@ export function render({ model, el }) {
         choice(view, "law", { label: "Labels", values: { balanced: "balanced", uniform: "uniform" } }),
         slider(view, "d", { label: "Dimension d", stops: DIMENSIONS, also: ["law"],
           off: () => (view.get("law") === "balanced" ? "no part: labels are balanced" : "") }),
-        row(play.node, button("One more task", next), button("T = r", () => view.set({ tasks: view.get("r") })),
+        row(play.node, button("One more task", () => add(() => 1)), button("T = r", () => view.set({ tasks: view.get("r") })),
           resample(view)))),
     view.words,
   );

@@ -68,12 +68,12 @@ export function render({ model, el }) {
     curve.replaceChildren(view.picture(chart.node));
   };
 
-  const next = () => {
+  const add = (tasks) => {
     const T = view.get("tasks");
     if (T === "inf" || T >= MOST) return false;
-    view.set({ tasks: T < 20 ? T + 1 : Math.min(MOST, Math.ceil(T * 1.1)) });
+    view.set({ tasks: Math.min(MOST, T + tasks(T)) });
   };
-  const play = player(view, 250, next);
+  const play = player(view, 250, () => add((T) => Math.ceil(T / 20))); // one by one, then faster
   const pattern = (key, label) => slider(view, key, {
     label, stops: () => Array.from({ length: 2 ** view.get("r") }, (_, k) => k), also: ["r"],
     show: (k) => signsOf(k, view.get("r")),
@@ -90,7 +90,7 @@ export function render({ model, el }) {
         }),
         choice(view, "law", { label: "Labels", values: { uniform: "uniform", balanced: "balanced" } }),
         slider(view, "r", { label: "Features r", stops: [1, 2, 3, 4] }),
-        row(play.node, button("One more task", next), button("Start over", () => view.set({ tasks: 1 })),
+        row(play.node, button("One more task", () => add(() => 1)), button("Start over", () => view.set({ tasks: 1 })),
           resample(view)),
         curve)),
     view.words,
@@ -120,7 +120,7 @@ export function render({ model, el }) {
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : `${T} ${law} ${T === 1 ? "task" : "tasks"}`;
     view.say(`${pair} ` + (T === "inf"
       ? `The kernel of ${tasks} is 1 on the diagonal and ${law === "balanced" ? `${signed(-1 / (K - 1))}: different patterns repel` : "0 off it"}.`
-      : `The kernel of ${tasks} on ${K} patterns is at most ${deviation.toFixed(2)} from its limit; with 95 % certainty at most ${bound.toFixed(2)}.`));
+      : `The kernel of ${tasks} on ${K} patterns is in this draw at most ${deviation.toFixed(2)} from its limit; with 95 % certainty at most ${bound.toFixed(2)}.`));
     view.report({ deviation, value });
   });
   view.inspect(() => ({

@@ -18,10 +18,11 @@ from scipy.interpolate import RegularGridInterpolator
 
 from mtfl import all_tasks, limit_kernel, task_kernel, walsh_coefficients
 from mtfl.contrastive import kernel_deviation_bound
-from mtfl.explorables import Explorable, HowManyTasks, PaintedTask, TaskKernel, TransferGrid
+from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
 from mtfl.metrics import recovery
 from mtfl.population import leading_order_step
 from mtfl.single_task import single_task_steps
+from mtfl.tasks import pattern_signs
 
 
 @pytest.fixture
@@ -109,3 +110,98 @@ def test_transfer(look: Look, d: int, tasks: int, examples: int, task: str) -> N
     measured = d in AXES[0] and tasks in AXES[1] and examples in AXES[2]
     assert ("(measured)" if measured else "(interpolated") in words
     assert re.search(rf"At d = {d}, T = {tasks}, n = {examples}", words)
+
+
+@pytest.mark.parametrize("law", ["balanced", "uniform"])
+def test_the_curves_of_how_many_tasks(look: Look, law: str) -> None:
+    """At each count the figure's own conditioning, and the theory of its edges and drift."""
+    r, d = 4, 300
+    shown, _ = look(HowManyTasks(r=r, law=law, tasks=1000, d=d))
+    F = torch.tensor(shown["F"], dtype=torch.float64).reshape(-1, 2**r)
+    V = torch.cat([torch.eye(r), -torch.eye(r)]).double() * math.sqrt(r / d)
+    own = 0.0 if law == "balanced" else 2.0**-r
+    assert [count for count, _ in shown["curve"]][:6] == [1, 2, 3, 4, 5, 6]
+    for (count, measured), (same, theory) in zip(shown["curve"], shown["theory"], strict=True):
+        assert count == same
+        step = leading_order_step(V, torch.ones(2 * r).double(), F[: int(count)], head_step=2 * math.pi)
+        inside = step.parallel - own * V
+        assert measured == pytest.approx(float(recovery(inside, torch.zeros(2 * r).double()).conditioning), abs=1e-7)
+        low, high = ((1 + sign * math.sqrt(r / count)) ** 2 for sign in (-1, 1))
+        drift = r * (1 - 2 / 2**r) * d / count if law == "uniform" else 0  # prop-drift, in units of the limit
+        assert theory == pytest.approx(low / math.hypot(high, math.sqrt(drift)) if count > r else 0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("r", "d", "decay"), [(2, 30, "none"), (3, 30, "matched"), (3, 1000, "none"), (3, 100, "none")]
+)
+def test_every_painted_task_counts_its_directions(
+    open_page: Callable[..., Opened], tmp_path: Path, r: int, d: int, decay: str
+) -> None:
+    figure = PaintedTask(r=r, d=d, decay=decay)
+    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
+    page = open_page(tmp_path.as_uri() + "/", "figure.html").page
+    found = page.evaluate(
+        """async tasks => {
+        const figure = document.querySelector(".mtfl-x"), link = document.createElement("a"), found = [];
+        document.body.append(link);
+        for (let task = 0; task < tasks; task++) {
+            link.setAttribute("href", `#fig-paint?task=${task}`);
+            link.click();
+            await null;
+            await null;
+            const green = figure.querySelectorAll(".mtfl-bar.mtfl-green").length;
+            found.push([figure.querySelector(".mtfl-words").textContent, green]);
+        }
+        return found;
+    }""",
+        2**2**r,
+    )
+    directions = single_task_steps(all_tasks(r), d, matched_decay=decay == "matched").directions.tolist()
+    for (words, green), count in zip(found, directions, strict=True):
+        assert green == count, words
+        assert f"learns {count} of {r} directions" in words or (count == 0 and "moves nothing" in words)
+
+
+@pytest.mark.parametrize("r", [2, 3, 4])
+def test_the_named_tasks_are_what_they_are_called(open_page: Callable[..., Opened], tmp_path: Path, r: int) -> None:
+    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{PaintedTask(r=r).page()}", "utf8")
+    page = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce").page
+    z = pattern_signs(r)
+    wanted = {"Parity": z.prod(1), "Majority": (z.sum(1) > 0).double() * 2 - 1, "Constant": torch.ones(2**r)}
+    for name, labels in wanted.items():
+        page.get_by_role("button", name=name).click()
+        assert page.evaluate("document.querySelector('.mtfl-x').inspect().f") == labels.tolist()
+        pressed = page.locator(".mtfl-toggles button").evaluate_all("all => all.map(node => node.ariaPressed)")
+        assert pressed == [str(label > 0).lower() for label in labels.tolist()]
+    drawn = set()
+    for _ in range(6):
+        page.get_by_role("button", name="Random").click()
+        drawn.add(tuple(page.evaluate("document.querySelector('.mtfl-x').inspect().f")))
+    assert len(drawn) > 1
+
+
+ACTIONS: list[tuple[Explorable, str, str]] = [
+    (NeuronsInPlane(rounds=3), "Step", "rounds=4"),
+    (NeuronsInPlane(rounds=3), "Restart", "rounds=0"),
+    (NeuronsInPlane(rounds=3), "Resample", "seed=16"),
+    (TaskKernel(tasks=7), "One more task", "tasks=8"),
+    (TaskKernel(tasks=100), "One more task", "tasks=101"),
+    (TaskKernel(tasks=999), "One more task", "tasks=1000"),
+    (TaskKernel(tasks=7), "Start over", "tasks=1"),
+    (TaskKernel(seed=2**32 - 1), "Resample", "seed=0"),
+    (HowManyTasks(tasks=7), "One more task", "tasks=8"),
+    (HowManyTasks(r=5), "T = r", "tasks=5"),
+    (HowManyTasks(), "Resample", "seed=2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("figure", "button", "change"), ACTIONS, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_a_button_does_what_it_says(
+    open_page: Callable[..., Opened], tmp_path: Path, figure: Explorable, button: str, change: str
+) -> None:
+    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
+    page = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce").page
+    page.get_by_role("button", name=button, exact=True).click()
+    assert page.locator(".mtfl-figure").get_attribute("data-address") == f"#{figure.name}?{change}"
