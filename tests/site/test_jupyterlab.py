@@ -220,7 +220,8 @@ def test_a_chapter_reads_and_runs_and_its_figure_lives(open_notebook: Callable[[
     last = cells.count() - 1
     _, _, words, headings = CHAPTERS[chapter]
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.jp-InputArea-prompt')].every(x => /\\d/.test(x.textContent))"
+        "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')]"
+        ".every((prompt) => /\\d/.test(prompt.textContent))"
     )
     assert page.locator("[data-mime-type$='.error'], [data-mime-type$='stderr']").count() == 0
 
