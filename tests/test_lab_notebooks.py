@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ CELLS = {  # what an author writes, and what JupyterLab is given
     "package": (
         "```{eval-rst}\n.. py:function:: f(a: int, *, b: str = 'x') -> int\n\n   Does.\n\n   :param a: one.\n```",
         "```python\nf(a: int, *, b: str = 'x') -> int\n```\n\n"
-        '<div style="padding-left: 2em">\n\nDoes.\n\n**Parameters**\n\n`a` – one.\n\n</div>',
+        '<div style="padding-left: 2em">\n\nDoes.\n\n**Parameters**\n\n<strong>a</strong> – one.\n\n</div>',
     ),
     "long signature": (
         f"```{{eval-rst}}\n.. py:function:: long({'a' * 50}, {'b' * 50})\n```",
@@ -129,9 +130,11 @@ def build(folder: Path, **pages: str) -> str:
     files = {"conf.py": CONFIGURATION, "index.md": INDEX, "other.md": OTHER, "works.bib": WORKS} | pages
     for name, text in files.items():
         (folder / name).write_text(text)
-    warnings, made = io.StringIO(), folder / "html"
+    warnings, made, log = io.StringIO(), folder / "html", logging.getLogger("sphinx")
+    before = log.handlers[:], log.propagate
     with patch_docutils(), docutils_namespace():
         Sphinx(folder, folder, made, folder / "trees", "html", status=None, warning=warnings).build()
+    log.handlers[:], log.propagate = before
     return warnings.getvalue()
 
 

@@ -199,7 +199,8 @@ class Translator:
         space = " " if "`" in text[:1] + text[-1:] else ""
         return fence(text, 1) + space + text + space + fence(text, 1)
 
-    _write_literal_strong = _write_literal
+    def _write_literal_strong(self, node: nodes.Element) -> str:
+        return f"<strong>{self.inlines(node)}</strong>"
 
     def _write_emphasis(self, node: nodes.emphasis) -> str:
         return self._emphasised(node, "*", "em")

@@ -126,7 +126,7 @@ def answers(address: str) -> bool:
 
 @dataclass
 class Notebook:
-    """A notebook open in JupyterLab, all its cells run."""
+    """A notebook open in JupyterLab."""
 
     page: Page
     away: list[str]
@@ -163,12 +163,12 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[[str], Notebook]]:
-    """A function that opens a notebook and runs all its cells."""
+def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[..., Notebook]]:
+    """A function that opens a notebook and, unless told not to, runs all its cells."""
     home, token = lab
     context = new_window(browser, viewport={"width": 1300, "height": 1200}, reduced_motion="reduce")
 
-    def open_notebook(name: str) -> Notebook:
+    def open_notebook(name: str, *, run: bool = True) -> Notebook:
         page, away, errors = context.new_page(), [], []
         local = home.removeprefix("http")
         page.on("request", lambda request: None if local in request.url else away.append(request.url))
@@ -176,15 +176,16 @@ def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[[
         page.goto(f"{home}lab/workspaces/{name}/tree/{name}.ipynb?token={token}")  # a workspace holds its open tabs
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # what runs earlier is lost
         page.locator(".jp-Cell").first.click()  # the notebook listens to the menu
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
+        if run:
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_text("Run All Cells", exact=True).click()
         return Notebook(page, away, errors)
 
     yield open_notebook
     context.close()
 
 
-def test_python_and_the_reader_move_one_figure(open_notebook: Callable[[str], Notebook]) -> None:
+def test_python_and_the_reader_move_one_figure(open_notebook: Callable[..., Notebook]) -> None:
     notebook = open_notebook("figure")
     page, words = notebook.page, notebook.page.locator(".mtfl-words")
     notebook.says("After 2 rounds on one balanced task")  # the last cell set it
@@ -214,13 +215,14 @@ def test_python_and_the_reader_move_one_figure(open_notebook: Callable[[str], No
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_reads_and_runs_and_its_figure_lives(open_notebook: Callable[[str], Notebook], chapter: str) -> None:
+def test_a_chapter_reads_and_runs_and_its_figure_lives(open_notebook: Callable[..., Notebook], chapter: str) -> None:
     notebook = open_notebook(chapter)
     page, cells = notebook.page, notebook.page.locator(".jp-CodeCell")
     last = cells.count() - 1
     _, _, words, headings = CHAPTERS[chapter]
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.jp-InputArea-prompt')].every(x => /\\d/.test(x.textContent))"
+        "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')]"
+        ".every((prompt) => /\\d/.test(prompt.textContent))"
     )
     assert page.locator("[data-mime-type$='.error'], [data-mime-type$='stderr']").count() == 0
 
@@ -243,8 +245,8 @@ def test_a_chapter_reads_and_runs_and_its_figure_lives(open_notebook: Callable[[
     assert notebook.errors == []
 
 
-def test_references_lead_there(open_notebook: Callable[[str], Notebook]) -> None:
-    notebook = open_notebook("02_pseudo_contrastive_loss")
+def test_references_lead_there(open_notebook: Callable[..., Notebook]) -> None:
+    notebook = open_notebook("02_pseudo_contrastive_loss", run=False)
     page = notebook.page
 
     def leads(link: str, place: str) -> None:
