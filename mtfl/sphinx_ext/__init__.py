@@ -203,8 +203,12 @@ def defer_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[s
 
     The page of search results is the work of its scripts, some of which its template names: there they come first.
     """
-    for script in context["script_files"] if pagename != "search" else ():
-        script.attributes.update({"defer": "defer"} if script.filename else {"type": "module"})
+    for script in context["script_files"]:  # pages share these objects
+        key, value = ("defer", "defer") if script.filename else ("type", "module")
+        if pagename == "search":
+            script.attributes.pop(key, None)
+        else:
+            script.attributes[key] = value
 
 
 def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
