@@ -172,7 +172,8 @@ export function openView({ model, el }) {
   const come = (behavior) => el.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : behavior });
   const clicked = (event) => {
     const link = event.target.closest?.("a[href]"), elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
-    if (!link || link.target || elsewhere || link.href.split("#")[0] !== location.href.split("#")[0]) return;
+    const here = link?.target === "" || link?.target === "_self"; // the latter in JupyterLab
+    if (!here || elsewhere || link.href.split("#")[0] !== location.href.split("#")[0]) return;
     const asked = asks(link.hash);
     if (asked === undefined) return;
     event.preventDefault();

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_page(folder, "other.html", "<p>Another page.</p>")
     write_page(folder, "both.html", links + NeuronsInPlane().page() + TaskKernel().page())
     bare = NeuronsInPlane().page().replace('class="mtfl-figure"', 'class="bare"').replace("'.mtfl-figure[", "'.bare[")
-    write_page(folder, "no_page.html", '<p><a href="#fig-neurons?tasks=5">five</a></p>' + bare)
+    write_page(folder, "no_page.html", '<p><a href="#fig-neurons?tasks=5" target="_self">five</a></p>' + bare)
     return folder
 
 
@@ -158,8 +158,8 @@ def test_a_link_opens_in_a_tab_of_its_own(open_page: Callable[..., Opened], home
             link.click(button="middle")
         else:
             link.click(modifiers=["Control" if how == "Control" else "Shift"])
-    tab.value.wait_for_load_state()
-    assert "5 balanced tasks" in words(tab.value)[0]
+    tab.value.wait_for_url("**/both.html#fig-neurons?tasks=5")
+    tab.value.wait_for_function(f"{WORDS}.join().includes('5 balanced tasks')")
     assert words(page) == start
     assert page.evaluate(HASH) == ""
 
