@@ -28,7 +28,9 @@ WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b.*?</\1>", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
 WORDS = re.compile(r"\w+|[^\w\s]")
-RAW = re.compile(r"\{[a-z:]+\}`|:::|`{3,}\{|\*\*|\$|</?\w+|\]\(")  # Markdown or HTML that is left as it was written
+RAW = re.compile(
+    r"\{[a-z:]+\}`|:::|`{3,}\{|\*\*|\$|</?(?:div|span|em|strong|details)\b|\]\("
+)  # Markdown or HTML that is left as it was written
 
 
 def shown(notebook: NotebookNode) -> BeautifulSoup:
