@@ -64,16 +64,20 @@ CELLS = {  # what an author writes, and what JupyterLab is given
         ":::{prf:lemma} Of $x$\n:label: lem-one\n:class: source-book\nLet $x$ be.\n\n$$ x $$ (eq-two)\n:::",
         "**Lemma 1.1** (Of $x$) · *this book*\n\nLet $x$ be.\n\n$$\n x \n\\tag{1.2}\n$$\n\n</div>",
     ),
-    "proof": ("```{prf:proof}\nBy {eq}`eq-one`.\n```", "\n\n*Proof.* By [(1.1)](#equation-eq-one).\n\n</div>"),
+    "proof": (
+        "```{prf:proof}\nBy {eq}`eq-one`.\n```",
+        "\n\n*Proof.* By [(1.1)](chapter.ipynb#cell-id=text-2).\n\n</div>",
+    ),
     "references": (
         "{eq}`eq-other`, {prf:ref}`lem-one`, {ref}`here <sec-part>`, {doc}`other`, "
         "{numref}`fig-one`, {numref}`tab-one`.",
-        "[(2.1)](other.ipynb#equation-eq-other), [Lemma 1.1](#lem-one), [here](#sec-part), [Other page](other.ipynb), "
-        "[Figure 1.1](chapter.ipynb#cell-id=code), [Table 1.1](#tab-one).",
+        "[(2.1)](other.ipynb#cell-id=other-1), [Lemma 1.1](chapter.ipynb#cell-id=text-3), "
+        "[here](chapter.ipynb#cell-id=text-1), [Other page](other.ipynb), "
+        "[Figure 1.1](chapter.ipynb#cell-id=code), [Table 1.1](chapter.ipynb#cell-id=text-11).",
     ),
     "citation": (
         "{cite:t}`gauss` and {cite:p}`gauss`.",
-        "Gauss \\[[1809](other.ipynb#id2)\\] and \\[[Gauss, 1809](other.ipynb#id2)\\].",
+        "Gauss \\[[1809](other.ipynb#cell-id=other-1)\\] and \\[[Gauss, 1809](other.ipynb#cell-id=other-1)\\].",
     ),
     "glue": ("{glue:text}`count` of {{ who }}.", "7 of the *reader*."),
     "admonition": (
@@ -183,7 +187,7 @@ def test_code_stays_as_it_is_and_what_the_site_hides_is_folded(chapter: Notebook
     assert code.outputs[1].data == {"text/html": "<b>drawn</b>"}
     assert code.metadata.jupyter == {"source_hidden": True}
     assert code.metadata.tags == ["hide-input"]
-    assert "*Figure 1.1* See [Lemma 1.1](#lem-one)." in caption.source
+    assert "*Figure 1.1* See [Lemma 1.1](chapter.ipynb#cell-id=text-3)." in caption.source
     assert [code.id, caption.id, removed.id] == ["code", "code-caption", "removed"]
     assert (removed.source, removed.execution_count) == ("start()", 2)
     assert removed.metadata.jupyter == {"source_hidden": True}

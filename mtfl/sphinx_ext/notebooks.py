@@ -82,11 +82,6 @@ def digest(notebook: NotebookNode) -> str:
     return hashlib.sha256(repr([(cell.cell_type, cell.source) for cell in notebook.cells]).encode()).hexdigest()
 
 
-def code_cells(page: nodes.document) -> Iterator[nodes.container]:
-    """The parts of a page that are code cells, with their outputs."""
-    return (node for node in page.findall(nodes.container) if node.get("nb_element") == "cell_code")
-
-
 def parts_of(node: nodes.Element) -> Iterator[nodes.Node]:
     """What a page is made of, in its order, its sections' titles among it."""
     for child in node.children:
@@ -96,13 +91,26 @@ def parts_of(node: nodes.Element) -> Iterator[nodes.Node]:
             yield child
 
 
+def placed(page: nodes.document, is_notebook: bool) -> Iterator[tuple[int, nodes.Node]]:
+    """The parts of a page, each with the number of its cell; a page that is no notebook has one for each section."""
+    place = 0
+    for part in parts_of(page):
+        if isinstance(part, nodes.Element) and part.get("nb_element") == "cell_code":
+            yield part["cell_index"], part
+            place = part["cell_index"] + 1
+        else:
+            line = next((node.line for node in part.findall() if node.line), 0)
+            place = max(place, line // LINES - 1) + (not is_notebook and isinstance(part, nodes.title))
+            yield place, part
+
+
 class Book:
     """All pages, and what each needs to know of the others.
 
     Attributes:
         pages: the resolved document tree of each page.
         notebooks: those that pages are made from, by the page's name.
-        figures: for each page and anchor of a figure, the id of the code cell that draws it.
+        cells: for each page and anchor, the id of the cell that it is in.
         linked: the pages and anchors that links lead to.
     """
 
@@ -115,12 +123,13 @@ class Book:
         self.notebooks = {
             name: nbformat.read(path, as_version=4) for name, path in sources.items() if path.suffix == ".ipynb"
         }
-        self.figures = {
-            (name, anchor): self.notebooks[name].cells[cell["cell_index"]].id
+        self.cells = {
+            (name, anchor): self.notebooks[name].cells[place].id if name in self.notebooks else f"{name}-{place}"
             for name, page in pages.items()
-            for cell in code_cells(page)
-            for figure in cell.findall(nodes.figure)
-            for anchor in figure["ids"]
+            for place, part in placed(page, name in self.notebooks)
+            for node in (part.parent if isinstance(part, nodes.title) else part, *part.findall(nodes.Element))
+            if isinstance(node, nodes.Element)
+            for anchor in node["ids"]
         }
         links = ((name, link) for name, page in pages.items() for link in page.findall(nodes.reference))
         self.linked = {self.target(name, link) for name, link in links}
@@ -147,6 +156,7 @@ class Translator:
     def __init__(self, book: Book, page: str) -> None:
         """Write for a page of a book."""
         self.book, self.page = book, page
+        self.cell = ""  # the id of the one that is written
         self.in_table = False
 
     def write(self, node: nodes.Node) -> str:
@@ -222,11 +232,13 @@ class Translator:
     def _write_reference(self, node: nodes.reference) -> str:
         target = self.book.target(self.page, node)
         address = node.get("refuri", "")
-        if target in self.book.figures:  # JupyterLab goes to the cell, so that the figure is seen and not its caption
-            address = f"{target[0]}.ipynb#cell-id={self.book.figures[target]}"
-        elif target:
+        if target:
             page, anchor = target
-            address = ("" if page == self.page else f"{page}.ipynb") + (f"#{anchor}" if anchor else "")
+            cell = self.book.cells.get(target)
+            if cell is not None and cell != self.cell:  # which JupyterLab finds even if it has not drawn it yet
+                address = f"{page}.ipynb#cell-id={cell}"
+            else:
+                address = ("" if page == self.page else f"{page}.ipynb") + (f"#{anchor}" if anchor else "")
         return f"[{self.inlines(node)}]({address.replace('(', '%28').replace(')', '%29')})"
 
     def _write_raw(self, node: nodes.raw) -> str:
@@ -372,20 +384,14 @@ def notebook(book: Book, page: str) -> NotebookNode:
     """A page as a notebook for JupyterLab."""
     translator, source = Translator(book, page), book.notebooks.get(page)
     texts, captions, place = defaultdict(list), {}, 0  # by the number of the cell
-    for part in parts_of(book.pages[page]):
+    for place, part in placed(book.pages[page], source is not None):
+        translator.cell = source.cells[place].id if source else f"{page}-{place}"
         if isinstance(part, nodes.Element) and part.get("nb_element") == "cell_code":
-            place = part["cell_index"]
             figures = [
-                (figure, caption) for figure in part.findall(nodes.figure) for caption in figure.findall(nodes.caption)
+                (figure, text) for figure in part.findall(nodes.figure) for text in figure.findall(nodes.caption)
             ]
             captions[place] = "\n\n".join(translator.caption("figure", *figure) for figure in figures)
-            place += 1
-            continue
-        line = next((node.line for node in part.findall() if node.line), 0)
-        place = max(place, line // LINES - 1)
-        if source is None and isinstance(part, nodes.title):
-            place += 1  # a page that is no notebook gets a cell for each section
-        if text := translator.write(part):
+        elif text := translator.write(part):
             texts[place].append(text)
     if source is None:
         cells = [nbformat.v4.new_markdown_cell(id=f"{page}-{place}") for place in range(place + 1)]
