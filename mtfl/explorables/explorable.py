@@ -147,7 +147,7 @@ class Number(Setting):
         if rule["infinite"] and value == math.inf:
             return math.inf
         least, most = rule["least"], self.most(obj)
-        ok = least <= value <= most and (value % 1 == 0 or not rule["whole"])
+        ok = bool(least <= value <= most and (value % 1 == 0 or not rule["whole"]))
         words = f"{'a whole number' if rule['whole'] else 'a number'} from {least} to {most}"
         if rule["infinite"]:
             words += ", or math.inf"
