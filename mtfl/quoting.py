@@ -25,6 +25,7 @@ from mtfl import _checks
 UNIT = 0.01  # default tolerance of a number, as a part of one unit of its last printed digit
 ROOM = 0.1  # default tolerance of a statement, as a part of its limit
 ROUNDING = 1e-6  # default tolerance of a count, as a part of its threshold
+_SMALLEST = 1e-300  # a number nearer to 0 has no unit of a last digit that a double can hold, and is printed as 0
 _PREFIX = "application/papermill.record/"  # MyST-NB takes such outputs out of a page and keeps them for its text
 RECORDS = _PREFIX + "text/x-quoted"
 
@@ -181,6 +182,7 @@ def _unit(number: float, spec: str) -> float:
 
 def _rounded(number: float, spec: str, up: bool) -> tuple[str, float, float]:
     """A number's text, the unit of its last digit, and how far the number is from one with another text."""
+    number = number if abs(number) > _SMALLEST else 0.0
     unit = _unit(number, spec)
     shown = math.ceil(number / unit) * unit if up else number
     text = format(0.0 if abs(shown) < unit / 2 else shown, spec)
