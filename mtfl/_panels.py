@@ -34,7 +34,8 @@ def markup(figure: Figure) -> str:
     """
     FigureCanvasSVG(figure)  # text is measured as it will be written
     figure.set_dpi(72)
-    figure.draw_without_rendering()
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
     figure.set_layout_engine("none")
     pieces = _pieces(figure)
     for number, piece in enumerate(pieces):
