@@ -135,12 +135,16 @@ def test_icons_are_those_that_pages_and_other_rules_use() -> None:
 
 def test_a_font_keeps_what_is_asked_for(tmp_path: Path) -> None:
     source = package_folder("sphinx-mathjax-offline") / "static/mathjax/output/chtml/fonts/woff-v2"
-    css = 'mjx-c::before { content: "x" } @font-face { src: url("mathjax/MathJax_Main-Regular.woff") format("woff") }'
+    css = 'mjx-c.mjx-c78::before { content: "x" } mjx-c.mjx-c1D456.TEX-I::before { content: "i" }'
+    css += 'mjx-stretchy-v mjx-ext mjx-c::before { content: "|" }'
+    for family, file in (("MJXTEX", "Main-Regular"), ("MJXTEX-I", "Math-Italic")):
+        css += f'@font-face /* 0 */ {{ font-family: {family}; src: url("mathjax/MathJax_{file}.woff") format("woff") }}'
     fonts.subset_fonts(source, tmp_path / "new", css)
-    target = tmp_path / "new" / "MathJax_Main-Regular.woff"
-    with TTFont(target) as font:
-        assert set(font.getBestCmap() or ()) == {ord("x")}
-        assert font.flavor == "woff"
+    for file, kept in (("Math-Italic", "i"), ("Main-Regular", "x|")):
+        target = tmp_path / "new" / f"MathJax_{file}.woff"
+        with TTFont(target) as font:
+            assert set(font.getBestCmap() or ()) == set(map(ord, kept))
+            assert font.flavor == "woff"
     assert target.stat().st_size < 0.2 * (source / target.name).stat().st_size
     whole = tmp_path / "whole.woff"
     fonts.subset_font(source / "MathJax_Zero.woff", whole, "x")  # it has no x

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 from mtfl import explorables
@@ -46,6 +47,7 @@ MENDS = (
     (' id="proof-content"', ""),  # the same id in every theorem ...
     (' id="proof"', ""),  # ... and in every proof
 )
+RAN = "\N{WHITE HEAVY CHECK MARK}"
 FOLDED = re.compile(r'<p (class="(?:collapsed|expanded) admonition-title")>(.*?)</p>')  # the words on folded code
 STYLE = re.compile(r'(<div class="mtfl-figure"[^>]*>)<style>.*?</style>', flags=re.DOTALL)
 FIGURES_STYLE = "explorables.css"
@@ -162,6 +164,18 @@ class FigureLinks(SphinxTransform):
             link["classes"].append("mtfl-set")
 
 
+class PlainStatus(SphinxPostTransform):
+    """myst-nb marks a notebook that ran by an emoji, which few fonts have: a word takes its place."""
+
+    default_priority = 9  # just after the table is made
+
+    def run(self, **options: Any) -> None:
+        """Put the word where the mark stands alone."""
+        for text in list(self.document.findall(nodes.Text)):
+            if text == RAN:
+                text.parent.replace(text, nodes.Text("ran"))
+
+
 # A signature of several lines: a list of definitions without terms, inside a term.
 SIGNATURE = re.compile(r"<dl>\n((?:<dd><em class=\"sig-param\">.*</dd>\n)+)</dl>\n")
 
@@ -261,6 +275,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     printing.setup(app)
     search.setup(app)
     app.add_transform(FigureLinks)
+    app.add_post_transform(PlainStatus)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)

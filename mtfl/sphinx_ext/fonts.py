@@ -16,7 +16,9 @@ RULE = re.compile(rf'([^{{}}"]*)\{{((?:{STRING}|[^{{}}"])*)\}}')
 # What a rule shows, itself or by way of a property of its own: content: "x", --icon: "x"
 SHOWN = re.compile(rf"(?:\bcontent|--[\w-]+)\s*:\s*{STRING}")
 ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})\s?|\\(.)")
-FONT_URL = re.compile(r'url\("?([^")]+\.woff2?)"?\)')
+# MathJax's fonts: the name by which a rule asks for one, "" for the main one, and its file
+FACE = re.compile(r'@font-face[^{]*\{\s*font-family:\s*MJX(?:TEX)?-?(\w*);[^}]*url\("?[^")]*?([^")/]+)"?\)')
+ASKED = re.compile(r"\.TEX-(\w+)")
 ICON = re.compile(r"\bfa-[a-z0-9-]+")
 ICON_RULE = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]*"\}')
 
@@ -48,10 +50,16 @@ def subset_font(source: Path, target: Path, characters: Iterable[str]) -> None:
 
 
 def subset_fonts(source: Path, target: Path, css: str) -> None:
-    """Write the fonts that a style sheet names into a folder, with the characters that it puts on the page."""
-    characters = "".join(text for _, text in contents(css))
-    for name in {Path(url).name for url in FONT_URL.findall(css)}:
-        subset_font(source / name, target / name, characters)
+    """Write the fonts that MathJax's style sheet names into a folder, each with the characters that it sets from it.
+
+    Parts of stretched signs may come from any of them. A font that nothing is set from keeps what it has of all.
+    """
+    rules = contents(css)
+    characters = "".join(text for _, text in rules)
+    stretched = "".join(text for selector, text in rules if "stretch" in selector)
+    for name, file in FACE.findall(css):
+        own = "".join(text for selector, text in rules if set(ASKED.findall(selector)) == {name} - {""})
+        subset_font(source / file, target / file, own + stretched if own else characters)
 
 
 def icons(css: str, markup: str) -> str:
