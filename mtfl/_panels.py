@@ -28,7 +28,7 @@ _LEGIBLE = 10  # CSS pixels: the size of letters below which panels do not share
 
 
 def markup(figure: Figure) -> str:
-    """The figure as HTML: one ``<svg>``, or several in a box of the figure's shape.
+    """The figure as HTML: one ``<svg>``, or several in a box of the figure's shape; none for a panel that is off.
 
     It fixes the figure's layout and adds labels to it.
     """
@@ -50,7 +50,7 @@ def markup(figure: Figure) -> str:
     boxes = [_box(piece) for piece in pieces]
     places = [_place(box, whole, _smallest(piece)) for box, piece in zip(boxes, pieces, strict=True)]
     parts = zip(_drawn(figure, len(pieces)), boxes, places, strict=True)
-    panels = "".join(_svg(part, box, whole, place) for part, box, place in parts)
+    panels = "".join(_svg(part, box, whole, place) for part, box, place in parts if any(map(len, part)))
     style = {
         "position": "relative",
         "max-width": _pixels(whole.width),

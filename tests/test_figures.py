@@ -255,6 +255,17 @@ def test_panels_stand_side_by_side_as_they_were_drawn() -> None:
     ]
 
 
+def test_a_panel_that_is_off_leaves_no_hole() -> None:
+    figure, axes = four_panels()
+    axes[0, 1].clear()
+    axes[0, 1].axis("off")
+    assert [tuple(place(piece)[1][:2] > 0.3) for piece in panels(figure)] == [
+        (False, False),
+        (False, True),
+        (True, True),
+    ]
+
+
 def test_every_line_is_drawn_once() -> None:
     figure, _ = four_panels()
     whole = ET.tostring(ET.fromstring(show(figure, alt="Lines.")._repr_html_()), encoding="unicode")

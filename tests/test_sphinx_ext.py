@@ -186,11 +186,8 @@ def test_figures_to_move_share_a_style_sheet() -> None:
 
 def test_no_script_holds_a_page_up() -> None:
     scripts = [SimpleNamespace(filename="a.js", attributes={}), SimpleNamespace(filename=None, attributes={"body": ""})]
-    context = {"script_files": scripts}
-    sphinx_ext.defer_scripts(None, "page", "", context, None)  # type: ignore[arg-type]
+    sphinx_ext.defer_scripts(None, "page", "", {"script_files": scripts}, None)  # type: ignore[arg-type]
     assert [script.attributes for script in scripts] == [{"defer": "defer"}, {"body": "", "type": "module"}]
-    sphinx_ext.defer_scripts(None, "search", "", context, None)  # type: ignore[arg-type]
-    assert [script.attributes for script in scripts] == [{}, {"body": ""}]
 
 
 def html_app(folder: Path, form: str = "html") -> Any:

@@ -213,16 +213,9 @@ def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
 
 
 def defer_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Let no script hold the page up: files wait until it is there, and so do modules, in the same order.
-
-    The page of search results is the work of its scripts, some of which its template names: there they come first.
-    """
-    for script in context["script_files"]:  # pages share these objects
-        key, value = ("defer", "defer") if script.filename else ("type", "module")
-        if pagename == "search":
-            script.attributes.pop(key, None)
-        else:
-            script.attributes[key] = value
+    """Let no script hold the page up: files wait until it is there, and so do modules, in the same order."""
+    for script in context["script_files"]:
+        script.attributes.update({"defer": "defer"} if script.filename else {"type": "module"})
 
 
 def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:

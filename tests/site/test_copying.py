@@ -250,13 +250,15 @@ def test_without_a_clipboard_the_link_is_shown(open_page: Callable[..., Opened],
 def test_tools_are_seen_when_they_are_needed(
     open_page: Callable[..., Opened], served: str, touch: bool, seen: str
 ) -> None:
-    page = open_page(served, "02_pseudo_contrastive_loss.html", has_touch=touch, is_mobile=touch).page
+    opened = open_page(served, "02_pseudo_contrastive_loss.html", has_touch=touch, is_mobile=touch)
+    page = opened.page
     opacity = "node => getComputedStyle(node).opacity"
     cite = page.locator("#lem-head-step .mtfl-cite")
     assert cite.evaluate(opacity) == seen
     place = "node => JSON.stringify(node.getBoundingClientRect())"
     box = page.locator("#lem-head-step")
     box.scroll_into_view_if_needed()
+    opened.settle()  # what waited for the reader has its place
     before = box.evaluate(place)
     if not touch:
         box.hover()

@@ -38,7 +38,8 @@
       else formula.replaceWith(tex);
     }
     part.querySelectorAll(SILENT).forEach((node) => node.remove());
-    part.querySelectorAll(":is(td, th, li) > p:only-child").forEach((node) => node.replaceWith(...node.childNodes));
+    const unwrapped = ":is(td, th, li) > p:only-child, .mtfl-together";
+    part.querySelectorAll(unwrapped).forEach((node) => node.replaceWith(...node.childNodes));
     part.normalize();
     const around = range.commonAncestorContainer;
     const code = (around.nodeType === Node.ELEMENT_NODE ? around : around.parentElement).closest("pre");
