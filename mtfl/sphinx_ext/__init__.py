@@ -215,11 +215,12 @@ def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
 def defer_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Let no script hold the page up: files wait until it is there, and so do modules, in the same order.
 
-    The page of search results is the work of its scripts, some of which its template names: there they come first.
+    The page of search results is the work of its scripts, some of which its template names: there they come first. The
+    reader's tools need the page even there.
     """
     for script in context["script_files"]:  # pages share these objects
         key, value = ("defer", "defer") if script.filename else ("type", "module")
-        if pagename == "search":
+        if pagename == "search" and Path(script.filename or "").name != "reader.js":
             script.attributes.pop(key, None)
         else:
             script.attributes[key] = value
