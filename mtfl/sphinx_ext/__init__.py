@@ -213,23 +213,9 @@ def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
 
 
 def defer_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-<<<<<<< HEAD
     """Let no script hold the page up: files wait until it is there, and so do modules, in the same order."""
     for script in context["script_files"]:
         script.attributes.update({"defer": "defer"} if script.filename else {"type": "module"})
-=======
-    """Let no script hold the page up: files wait until it is there, and so do modules, in the same order.
-
-    The page of search results is the work of its scripts, some of which its template names: there they come first. The
-    reader's tools need the page even there.
-    """
-    for script in context["script_files"]:  # pages share these objects
-        key, value = ("defer", "defer") if script.filename else ("type", "module")
-        if pagename == "search" and Path(script.filename or "").name != "reader.js":
-            script.attributes.pop(key, None)
-        else:
-            script.attributes[key] = value
->>>>>>> h1
 
 
 def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
