@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from waiting import HANG
 
@@ -94,8 +95,10 @@ def build(folder: Path, source: str, kernel: str = "python3") -> subprocess.Comp
     cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(source)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), str(book / "page.ipynb"))
     (book / "_toc.yml").write_text("format: jb-book\nroot: page\n")
-    for name in ("book/execute.py", "book/references.bib", "book/logo.svg", "_config.yml", "constraints.txt"):
-        shutil.copy(ROOT / name, folder / name)
+    for name in ("execute.py", "references.bib", "logo.svg"):
+        shutil.copy(ROOT / "book" / name, book)
+    for name in ("_config.yml", "constraints.txt", "CITATION.cff"):
+        shutil.copy(ROOT / name, folder)
     flags = ["--config", "_config.yml", "--path-output", ".", "--all", "-W", "-n", "--keep-going", "-q"]
     executed = run([sys.executable, "book/execute.py"], folder)
     if executed.returncode:
@@ -123,4 +126,5 @@ def test_a_print_that_arrives_in_pieces_is_shown_whole(tmp_path: Path) -> None:
     pieces = 'for piece in ("pre", "train:", " ", "True\\n"):\n    print(piece, end="", flush=True)'
     result = build(tmp_path, pieces)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert ">pretrain: True\n<" in (tmp_path / "_build" / "html" / "page.html").read_text("utf8")
+    page = BeautifulSoup((tmp_path / "_build" / "html" / "page.html").read_text("utf8"), "html.parser")
+    assert [output.get_text() for output in page.select(".cell_output pre")] == ["pretrain: True\n"]
