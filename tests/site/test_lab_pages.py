@@ -25,7 +25,7 @@ OURS = ".headerlink, .sd-summary-state-marker, .mtfl-needs-kernel, div.cell, div
 SIGNATURES = "dt.sig, dl .colon, dl .highlight, pre:has(> .language-python)"  # which each sets in its own way
 WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
 # Most of a page, and no words.
-DRAWN = re.compile(r"<(svg|mjx-container|script)\b.*?</\1>", flags=re.DOTALL)
+DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
 WORDS = re.compile(r"\w+|[^\w\s]")
 RAW = re.compile(
