@@ -14,6 +14,11 @@ TAG = re.compile(r"<[^>]*>")
 GAP = re.compile(r"\S {2,}(?=\S)")  # two words of a line that stand further apart than words do
 
 
+def text_of(markup: str) -> str:
+    """The text of a piece of a page, with its spaces."""
+    return html.unescape(TAG.sub("", markup))
+
+
 def is_table(lines: list[str]) -> bool:
     """Whether the lines that were printed stand in columns: at least two lines have two gaps."""
     return sum(len(GAP.findall(line)) > 1 for line in lines) > 1
@@ -21,7 +26,7 @@ def is_table(lines: list[str]) -> bool:
 
 def wrap_line(line: str) -> str:
     """A line of code in an element of its own, that knows how far in the line begins."""
-    text = html.unescape(TAG.sub("", line))
+    text = text_of(line)
     indent = len(text) - len(text.lstrip())
     style = f' style="--mtfl-indent: {indent}"' if indent else ""
     return f'<span class="mtfl-code-line"{style}>{line}</span>' if text.strip() else line
@@ -31,7 +36,7 @@ def wrap_box(found: re.Match[str]) -> str:
     """A box whose lines can go on, or whose table can scroll."""
     opening, kind, middle, code, closing = found.groups()
     lines = code.removeprefix("<span></span>").split("\n")
-    if "output" in kind.split() and is_table([html.unescape(TAG.sub("", line)) for line in lines]):
+    if "output" in kind.split() and is_table([text_of(line) for line in lines]):
         return f"{opening}{kind} mtfl-printed{middle}{code}{closing}"
     return "".join([opening, kind, middle, "\n".join(map(wrap_line, lines)), closing])
 

@@ -5,21 +5,19 @@ A style sheet for all pages cannot know them; the rest of the print sheet is ``s
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from typing import TYPE_CHECKING, Any
+
+from mtfl.sphinx_ext.code import text_of
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-
-TAG = re.compile(r"<[^>]+>")
 
 
 def running_head(chapter: str, book: str) -> str:
     """The rules for the head of a chapter's sheets."""
     titles = ("" if chapter == book else chapter, book)
-    left, right = (json.dumps(html.unescape(TAG.sub("", text)), ensure_ascii=False) for text in titles)
+    left, right = (json.dumps(text_of(text), ensure_ascii=False) for text in titles)
     heads = f"@top-left {{ content: {left} }} @top-right {{ content: {right} }}"
     return f"@page {{ {heads} }} @page :first {{ @top-left {{ content: none }} @top-right {{ content: none }} }}"
 

@@ -47,10 +47,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def served(site: Path) -> Iterator[str]:
     """The site's address over http."""
-    server = serve(site)
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    with serve(site) as address:
+        yield address
 
 
 @pytest.fixture(params=["http", "file"])

@@ -19,6 +19,7 @@ import argparse
 import gzip
 import statistics
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,10 +116,8 @@ def sixty_updates(browser: Browser, kind: type[Explorable]) -> tuple[float, floa
     return total, statistics.median(frames), statistics.median(work)
 
 
-def measure_pages(browser: Browser, sites: list[Path], names: list[str], visits: int) -> None:
+def measure_pages(browser: Browser, homes: list[str], names: list[str], visits: int) -> None:
     """Print the table of pages; of two sites, a line each and the share that the first takes of the second's times."""
-    servers = [serve(site) for site in sites]
-    homes = [f"http://127.0.0.1:{server.server_address[1]}/" for server in servers]
     head = (
         f"{'requests':>9}{'outside':>8}{'kB':>6}{'elements':>10}{'styled':>8}{'load':>8}{'work':>8}{'figure after':>14}"
     )
@@ -131,14 +130,12 @@ def measure_pages(browser: Browser, sites: list[Path], names: list[str], visits:
                 those.append(visit(browser, home + name))
         for fact, those, title in zip(facts, taken, (name, "  before"), strict=False):
             print(f"{title:34}{fact}{medians(those)}", flush=True)
-        if len(sites) == 2:
+        if len(homes) == 2:
             ratios = (
                 statistics.median(getattr(a, key) / getattr(b, key) for a, b in zip(*taken, strict=True))
                 for key in ("loaded", "work")
             )
             print(f"{'  ratio, median of pairs':75}" + "".join(f"{ratio:8.2f}" for ratio in ratios))
-    for server in servers:
-        server.shutdown()
 
 
 def measure_figures(browser: Browser) -> None:
@@ -160,9 +157,10 @@ def main() -> None:
     if len(options.sites) > 2:
         parser.error("name one site, or two")
     stems = options.pages or [path.stem for path in pages_of(options.sites[0]) if path.stem != "index"]
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, ExitStack() as servers:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(QUIET))
-        measure_pages(browser, options.sites, [f"{stem}.html" for stem in stems], options.visits)
+        homes = [servers.enter_context(serve(site)) for site in options.sites]
+        measure_pages(browser, homes, [f"{stem}.html" for stem in stems], options.visits)
         if not options.pages and len(options.sites) == 1:
             measure_figures(browser)
         browser.close()

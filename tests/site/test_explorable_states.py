@@ -49,10 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(folder: Path) -> Iterator[str]:
-    server = serve(folder)
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    with serve(folder) as address:
+        yield address
 
 
 def move(page: Page, key: str, press: str = "End") -> None:

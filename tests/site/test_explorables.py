@@ -45,10 +45,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_served(small: Path) -> Iterator[str]:
-    server = serve(small)
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    with serve(small) as address:
+        yield address
 
 
 @pytest.fixture(params=["http", "file"])

@@ -299,11 +299,8 @@ def test_an_icon_that_was_cut_is_seen(open_page: Callable[..., Opened], site: Pa
     shutil.copy(site / "intro.html", tmp_path)
     font = tmp_path / "_static" / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900.woff2"
     subset_font(font, font, map(chr, glyphs.characters_of(font, {}) - {0xF0EB, 0xF06A}))
-    server = serve(tmp_path)
-    home = f"http://127.0.0.1:{server.server_address[1]}/"
-    found = glyphs.missing(open_page(home, "intro.html"), home, tmp_path)
-    server.shutdown()
-    server.server_close()
+    with serve(tmp_path) as home:
+        found = glyphs.missing(open_page(home, "intro.html"), home, tmp_path)
     assert found
     assert all(fault.startswith(("U+F0EB of ", "U+F06A of ")) for fault in found)
 
