@@ -248,7 +248,7 @@ def _ridge(seed: int, *, penalty: float = 2.0, whiten: bool = True) -> Evidence:
 def _claim(label: str, check: Callable[..., Evidence], *mutants: tuple[str, str, object]) -> Claim:
     """A claim whose statement is its check's docstring; a mutant (name, keyword, value) changes one keyword."""
     wrong = {name: partial(check, **{keyword: value}) for name, keyword, value in mutants}
-    return Claim(label, str(check.__doc__), "this book", "02_pseudo_contrastive_loss", check, wrong)
+    return Claim(label, "02_pseudo_contrastive_loss", check, wrong)
 
 
 CLAIMS: tuple[Claim, ...] = (
