@@ -1,123 +1,196 @@
 """Claims of chapter 1: patterns, tasks and their spectra, the network at its start, and what "learned" means.
 
-Oracles: enumeration of all tasks and of all sets, products of signs, chi-square, Monte Carlo with five standard
-errors, SciPy's principal angles.
+Oracles: enumeration of all tasks and points, products of signs, chi-square, Kolmogorov's distance, moments with five
+standard errors, SciPy's principal angles, layers on which a bound is attained.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import torch
+from scipy import stats
 from scipy.linalg import subspace_angles
-from scipy.stats import chi2
 from torch import Tensor
 
-from mtfl.claims.registry import Check, Claim, Evidence
+from mtfl.claims.registry import Claim, Evidence, Lower, Upper, stated
 from mtfl.contrastive import representation_gradient
-from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.inputs import GaussianInputs, HypercubeInputs, sign_patterns
 from mtfl.metrics import conditioning, energy_ratio
 from mtfl.network import TwoLayerReLU
 from mtfl.randomness import streams
-from mtfl.tasks import all_tasks, characters, pattern_signs, sample_tasks, task_kernel, walsh_coefficients
+from mtfl.tasks import all_tasks, characters, limit_kernel, pattern_signs, sample_tasks, task_kernel
+from mtfl.tasks import walsh_coefficients as walsh
 
 _ROUNDING = 1e-12
-_HALF_NORMAL_MEDIAN = 0.6744897501960817
 
 
 def _generator(seed: int) -> torch.Generator:
     return streams(seed, "claims of the setting")["claims of the setting"]
 
 
+def _normal(*shape: int, generator: torch.Generator) -> Tensor:
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
 def _orthogonal(d: int, generator: torch.Generator) -> Tensor:
-    return torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64)).Q
+    return torch.linalg.qr(_normal(d, d, generator=generator)).Q
 
 
-def _chi_square(cells: Tensor, count: int) -> float:
-    """Pearson's statistic over its quantile of level one in a million; at most 1 for a uniform law."""
-    expected = len(cells) / count
+def _diagonal(*values: float) -> Tensor:
+    return torch.diag(torch.tensor(values, dtype=torch.float64))
+
+
+def _error(what: str, *errors: Tensor, rounding: float = _ROUNDING) -> Evidence:
+    return Evidence(what, max(float(e.abs().max()) for e in errors), "at most", rounding)
+
+
+def _mean(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Means over the first axis, and five standard errors."""
+    return samples.mean(0), 5 * samples.std(0) / math.sqrt(len(samples)) + _ROUNDING
+
+
+def _agrees(what: str, mean: tuple[Tensor, Tensor], expected: Tensor | float) -> Evidence:
+    deviation = float(((mean[0] - expected) / mean[1]).abs().max())
+    return Evidence(f"deviation of {what} over five standard errors", deviation, "at most", 1)
+
+
+def _equal(what: str, cells: Tensor, count: int, share: float) -> Evidence:
+    expected = len(cells) * share
     found = torch.bincount(cells, minlength=count).double()
-    return float(((found - expected) ** 2 / expected).sum() / chi2.isf(1e-6, count - 1))
+    statistic = float(((found - expected) ** 2 / expected).sum() / stats.chi2.isf(1e-6, count - 1))
+    return Evidence(f"chi-square of {what} over its 1e-6 quantile", statistic, "at most", 1)
 
 
-def _patterns(seed: int, *, mean: float = 0.0, diagonal: bool = False) -> Evidence:
-    """Joint cells of pattern, of which |h_i| exceed their median, of a sign outside; on the hypercube without |h|."""
+def _ordered(sample: Tensor) -> tuple[Tensor, int]:
+    """400 evenly spaced order statistics of a sample, and its size."""
+    n = sample.numel()
+    return sample.flatten().sort().values[n // 800 :: n // 400], n
+
+
+def _follows(what: str, ordered: tuple[Tensor, int], law: Callable) -> Evidence:
+    gaps = torch.from_numpy(law(ordered[0].numpy())) - (torch.arange(400) + 0.5) / 400
+    distance = float(gaps.abs().max()) / math.sqrt(math.log(2e6) / (2 * ordered[1]))
+    return Evidence(f"Kolmogorov's distance from the law of {what} over its 1e-6 quantile", distance, "at most", 1)
+
+
+@lru_cache(maxsize=1)
+def _inputs(seed: int, broken: str) -> tuple:
+    """Products of h with 1, h, x_perp; |h|; cells of pattern, large |h_i|, a sign outside; the hypercube's cells."""
     g = _generator(seed)
-    d, r, n = 8, 3, 20_000
-    inputs = GaussianInputs.random(d, r, generator=g)
-    X = inputs.sample(n, generator=g) + mean * inputs.M[:, 0]
-    bits = ((X @ inputs.M).abs() > _HALF_NORMAL_MEDIAN) * 2 ** torch.arange(r)
-    outside = X[:, 0] - X @ inputs.M @ inputs.M[0] > 0
-    gaussian = _chi_square(inputs.patterns(X) + 2**r * bits.sum(1) + 4**r * outside, 2 * 4**r)
-    cube = HypercubeInputs.axes(d, r)
-    Y = cube.sample(n, generator=g)
-    p = ((Y[:, :r] + Y[:, r : 2 * r] >= 0) * 2 ** torch.arange(r)).sum(1) if diagonal else cube.patterns(Y)
-    hypercube = _chi_square(p + 2**r * (Y[:, -1] > 0), 2 ** (r + 1))
-    return Evidence(
-        "chi-square over its 1e-6 quantile, the larger of both laws", max(gaussian, hypercube), "at most", 1
+    d, r, n = 8, 3, 50_000
+    inputs, cube = GaussianInputs.random(d, r, generator=g), HypercubeInputs.axes(d, r)
+    M = inputs.M + 0.1 * inputs.M.roll(1, 1) * (broken == "columns")
+    X, Y = inputs.sample(n, generator=g) + 0.05 * M[:, 0] * (broken == "mean"), cube.sample(n, generator=g)
+    h = X @ M
+    outside = X - h @ M.T
+    products = h.unsqueeze(2) * torch.cat([torch.ones(n, 1), h, outside], 1).unsqueeze(1)
+    large = (h.abs() > stats.norm.isf(0.25)) * 2 ** torch.arange(r)
+    cells = sign_patterns(X, M) + 2**r * large.sum(1) + 4**r * (outside[:, 0] > 0)
+    axes = (cube.M + cube.M.roll(r, 0)) / math.sqrt(2) if broken == "axes" else cube.M
+    return _mean(products), _ordered(h.abs()), cells, sign_patterns(Y, axes) + 2**r * (Y[:, -1] > 0)
+
+
+def _patterns(seed: int, *, variance: float = 1.0, share: float = 1 / 8, broken: str = "") -> tuple[Evidence, ...]:
+    """Moments and law of h, independence of pattern, magnitudes and outside; the hypercube."""
+    products, sizes, cells, cube = _inputs(seed, broken)
+    expected = torch.nn.functional.pad(_diagonal(variance, variance, variance), (1, 8))
+    return (
+        _agrees("the means of h, h h^T and h x_perp^T", products, expected),
+        _follows("|h_i|", sizes, lambda x: 2 * stats.norm.cdf(x / math.sqrt(variance)) - 1),
+        _equal("pattern, magnitudes and outside", cells, 128, share / 16),
+        _equal("pattern and outside on the hypercube", cube, 16, share / 2),
     )
 
 
-def _nothing_else(seed: int, *, fixes_subspace: bool = True, transposed: bool = True) -> Evidence:
-    """Labels of Qx, and the gradient at (W Q^T, Qx) against the gradient at (W, x) times Q^T."""
+def _nothing_else(seed: int, *, broken: str = "") -> tuple[Evidence, ...]:
+    """Labels and laws under Q; the network and one step at (W Q^T, Qx) against those at (W, x)."""
     g = _generator(seed)
-    d, r, n, tasks = 9, 2, 200, 3
-    inputs = GaussianInputs.random(d, r, generator=g)
-    basis = torch.linalg.qr(torch.cat([inputs.M, torch.randn(d, d - r, generator=g, dtype=torch.float64)], 1)).Q
-    inside, outside = torch.eye(r, dtype=torch.float64), _orthogonal(d - r, g)
-    Q = basis @ torch.block_diag(inside, outside) @ basis.T if fixes_subspace else _orthogonal(d, g)
-    F = torch.cat([torch.tensor([[-1.0, 1, -1, 1], [-1.0, -1, 1, 1]]).double(), sample_tasks(1, r, generator=g)])
-    X = inputs.sample(n, generator=g)
+    d, r, tasks = 9, 2, 3
+    inputs, cube = GaussianInputs.random(d, r, generator=g), HypercubeInputs.axes(6, r)
+    basis = torch.linalg.qr(torch.cat([inputs.M, _normal(d, d - r, generator=g)], 1)).Q
+    outside = _orthogonal(d - r, g) * (1.01 if broken == "isometry" else 1)
+    Q = basis @ torch.block_diag(_diagonal(1, 1), outside) @ basis.T
+    Q = _orthogonal(d, g) if broken == "subspace" else Q
+    X = inputs.sample(200, generator=g)
     X = X[((X @ inputs.M).abs() > 1e-6).all(1)]
-    Y = F[:, inputs.patterns(X)]
-    network = TwoLayerReLU.random(6, d, tasks=tasks, generator=g)
-    heads = torch.randn(tasks, 6, generator=g, dtype=torch.float64)
-    turned = TwoLayerReLU(network.W @ (Q.T if transposed else Q), network.b, heads)
-    before = representation_gradient(TwoLayerReLU(network.W, network.b, heads), X, Y).W
-    after = representation_gradient(turned, X @ Q.T, F[:, inputs.patterns(X @ Q.T)]).W
-    error = float((F[:, inputs.patterns(X @ Q.T)] != Y).any()) + float((after - before @ Q.T).abs().max())
-    return Evidence("changed labels plus error of the turned gradient", error, "at most", 1e-10)
+    density = (X.square().sum(1) - (X @ Q.T).square().sum(1)) / 2 + torch.linalg.slogdet(Q).logabsdet
+
+    moved = _orthogonal(4, g) if broken == "cube" else _diagonal(1, -1, -1, 1)[torch.randperm(4, generator=g)]
+    points = pattern_signs(6)
+    images = points @ torch.block_diag(_diagonal(1, 1), moved).T
+    missed = (torch.cdist(points, images).amin(1) > 1e-6).sum()
+
+    F = torch.cat([torch.tensor([[-1.0, 1, -1, 1], [-1.0, -1, 1, 1]]).double(), sample_tasks(1, r, generator=g)])
+    Y, Y_turned = (F[:, inputs.patterns(x)] for x in (X, X @ Q.T))
+    relabelled = (Y != Y_turned).sum() + (cube.patterns(points) != cube.patterns(images)).sum()
+    W, b, A = (_normal(*shape, generator=g) for shape in ((6, d), (6,), (tasks, 6)))
+    network, turned = TwoLayerReLU(W, b, A), TwoLayerReLU(W @ (Q if broken == "weights" else Q.T), b, A)
+    pairs = (network, X, Y), (turned, X @ Q.T, Y_turned)
+    step, other = (0.9 * net.W - 0.5 * representation_gradient(net, x, y).W for net, x, y in pairs)
+    return (
+        Evidence("labels that change", relabelled, "at most", 0),
+        _error("change of the log density", density, rounding=1e-10),
+        Evidence("points of the hypercube that are no image of one", missed, "at most", 0),
+        _error("change of the scores", turned(X @ Q.T) - network(X), rounding=1e-10),
+        _error("error of the turned step", other - step @ Q.T, rounding=1e-10),
+    )
 
 
-def _walsh(seed: int, *, binary: bool = False, missing: int = 0) -> Evidence:
+def _walsh(
+    seed: int, *, norm: float = 1.0, mean: float = 1.0, energy: float = 1.0, binary: bool = False, missing: int = 0
+) -> tuple[Evidence, ...]:
     """Characters as products of signs: orthonormality, the expansion of a real function, Parseval."""
     g = _generator(seed)
     r = 2 + seed % 3
     K, Z = 2**r, pattern_signs(r)
     Z = (Z + 1) / 2 if binary else Z
     chi = torch.stack([Z[:, [i for i in range(r) if S >> i & 1]].prod(1) for S in range(K - missing)])
-    f = torch.randn(K, generator=g, dtype=torch.float64)
-    fhat = chi @ f / K
-    task = sample_tasks(1, r, generator=g)
-    errors = (
-        (chi @ chi.T / K - torch.eye(len(chi))).abs().max(),
-        (fhat @ chi - f).abs().max(),
-        (fhat.square().sum() - f.square().mean()).abs(),
-        (walsh_coefficients(task)[:, : len(chi)] - task @ chi.T / K).abs().max(),
+    f, task = _normal(K, generator=g), sample_tasks(1, r, generator=g)
+    fhat = mean * chi @ f / K
+    return (
+        _error("error of E[chi_S chi_S']", chi @ chi.T / K - norm * _diagonal(*[1] * len(chi))),
+        _error("error of the expansion", fhat @ chi - f, walsh(task)[:, : len(chi)] - mean * task @ chi.T / K),
+        _error("error of Parseval's identity", fhat.square().sum() - energy * f.square().mean()),
+        _error("the same for a task", walsh(task).square().sum() - energy),
     )
-    return Evidence("largest error of the identities", float(max(errors)), "at most", _ROUNDING)
 
 
-def _kernel_spectrum(seed: int, *, power: int = 2, transposed: bool = True) -> Evidence:
-    """Coefficients' second moments from the table and from the task kernel; the diagonal law under random flips."""
+def _kernel_spectrum(
+    seed: int, *, power: float = 2.0, transposed: bool = True, flipped: bool = True
+) -> tuple[Evidence, ...]:
+    """Second moments of coefficients from a table and its kernel, from laws and their limits; a law even by flips."""
     g = _generator(seed)
     r = 2 + seed % 2
-    K = 2**r
-    F = sample_tasks(5, r, generator=g)
-    fhat = walsh_coefficients(F)
-    chi = characters(r)
-    other = chi @ task_kernel(F) @ (chi.T if transposed else chi[:, torch.randperm(K, generator=g)]) / K**power
-    flipped = torch.cat([F[:, torch.arange(K) ^ s] for s in range(K)])  # the law made invariant under flips
-    moments = walsh_coefficients(flipped)
-    moments = moments.T @ moments / len(flipped)
-    errors = (fhat.T @ fhat / len(F) - other).abs().max(), (moments - moments.diag().diag()).abs().max()
-    return Evidence("largest error, by kernel and off the diagonal", float(max(errors)), "at most", _ROUNDING)
+    K, chi = 2**r, characters(r)
+    F, everything = sample_tasks(5, r, generator=g), all_tasks(r)
+    balanced = everything[everything.sum(1) == 0]
+    turned = chi.T if transposed else chi[:, torch.randperm(K, generator=g)]
+    even = torch.cat([F[:, torch.arange(K) ^ s] for s in range(K if flipped else 1)])
+    table, uniform, repelling, flips = (walsh(x).T @ walsh(x) / len(x) for x in (F, everything, balanced, even))
+    kernels = task_kernel(F), limit_kernel(r), limit_kernel(r, "balanced")
+    formula = [chi @ kernel @ turned / K**power for kernel in kernels]
+    return (
+        _error("error for a table", table - formula[0]),
+        _error("error for uniform and balanced tasks", uniform - formula[1], repelling - formula[2]),
+        _error("second moment off the diagonal", flips - _diagonal(*flips.diag())),
+    )
 
 
-def _law_moments(seed: int, *, law: str, less: int, constant: bool = False) -> Evidence:
-    """All tasks of the law enumerated (error over rounding); the sampler (deviation over five standard errors)."""
-    g = _generator(seed)
+@lru_cache(maxsize=1)
+def _sampled(seed: int, r: int, law: str, both_signs: bool) -> tuple[Tensor, Tensor]:
+    """Products of the coefficients of sampled tasks with 1 and with each other; of f and -f both, or one of the two."""
+    F = sample_tasks(20_000, r, law=law, generator=_generator(seed))
+    fhat = walsh(F if both_signs else F * F[:, :1])
+    return _mean(fhat.unsqueeze(2) * torch.cat([torch.ones(len(fhat), 1), fhat], 1).unsqueeze(1))
+
+
+def _law_moments(
+    seed: int, *, law: str, repelling: bool = True, size: float = 1.0, both_signs: bool = True
+) -> tuple[Evidence, ...]:
+    """All tasks of the law: second moments, means, kernel; and its sampler."""
     r = 2 + seed % 2
     K = 2**r
     F = all_tasks(r)
@@ -125,127 +198,147 @@ def _law_moments(seed: int, *, law: str, less: int, constant: bool = False) -> E
         F = F[F.sum(1) == 0]
     elif law == "parity":
         F = torch.cat([characters(r)[1:], -characters(r)[1:]])
-    expected = torch.eye(K, dtype=torch.float64) / (K - less)
-    expected[0, 0] *= law == "uniform" or constant
-    fhat = walsh_coefficients(F)
-    exact = float(torch.cat([fhat.T @ fhat / len(fhat) - expected, fhat.mean(0, keepdim=True)]).abs().max())
-    sample = walsh_coefficients(sample_tasks(20_000, r, law=law, generator=g))
-    products = sample.unsqueeze(2) * sample.unsqueeze(1)
-    errors = 5 * products.std(0) / math.sqrt(len(sample)) + _ROUNDING
-    deviation = float(((products.mean(0) - expected).abs() / errors).max())
-    measured = max(exact / _ROUNDING, deviation)
-    return Evidence("error over its tolerance, enumerated and sampled", measured, "at most", 1)
-
-
-def _initial_split(seed: int, *, inside: int = 3, outside: int = 29) -> Evidence:
-    """Means of |v|^2 and tau^2 and their covariance, in standard errors."""
-    g = _generator(seed)
-    d, r, m = 32, 3, 20_000
-    M = GaussianInputs.random(d, r, generator=g).M
-    W = TwoLayerReLU.random(m, d, tasks=1, generator=g).W
-    V = W @ M
-    square, tau = V.square().sum(1), (W - V @ M.T).square().sum(1)
-    var_in, var_out = 2 * r / d**2, 2 * (d - r) / d**2
-    scores = (
-        (square.mean() - inside / d) / math.sqrt(var_in / m),
-        (tau.mean() - outside / d) / math.sqrt(var_out / m),
-        ((square - r / d) * (tau - 1 + r / d)).mean() / math.sqrt(var_in * var_out / m),
+    F = F if both_signs else F[F[:, 0] > 0]
+    square = size / (K - repelling)
+    empty = square * (not repelling)
+    expected, fhat = _diagonal(empty, *[square] * (K - 1)), walsh(F)
+    return (
+        _error("error of the second moments, all tasks", fhat.T @ fhat / len(fhat) - expected),
+        _error("mean coefficient, all tasks", fhat.mean(0)),
+        _error("error of the kernel, all tasks", task_kernel(F) - _diagonal(*[square * K] * K) - empty + square),
+        _agrees("sampled tasks", _sampled(seed, r, law, both_signs), torch.nn.functional.pad(expected, (1, 0))),
     )
-    return Evidence("largest deviation, in standard errors", float(max(abs(s) for s in scores)), "at most", 5)
 
 
-def _both_needed(seed: int, *, use_energy: bool = True, use_conditioning: bool = True) -> Evidence:
-    """Least share of the weights' energy along a direction of the subspace, against its lower and its upper bound."""
+def _neurons(seed: int, count: int, d: int, r: int, normal: bool) -> tuple[Tensor, Tensor]:
+    """What neurons have at the start, v and w_perp; of length one if they are not to be normal."""
     g = _generator(seed)
-    d, r, m = 10, 3, 12
     M = GaussianInputs.random(d, r, generator=g).M
-    values = torch.tensor([1.0, 1.0, 0.3 + 0.3 * (seed % 2)]).double()
-    inside = _orthogonal(m, g)[:, :r] @ torch.diag(values) @ _orthogonal(r, g) @ M.T
-    outside = torch.randn(m, d, generator=g, dtype=torch.float64)
+    W = TwoLayerReLU.random(count, d, tasks=1, generator=g).W
+    W = W if normal else W / W.norm(dim=1, keepdim=True)
+    return W @ M, W - W @ M @ M.T
+
+
+@lru_cache(maxsize=1)
+def _start(seed: int, normal: bool) -> tuple:
+    """Mean squares, variances and products of v and w_perp, and the laws of v, |v|^2, tau^2; d = 16, r = 3."""
+    V, outside = _neurons(seed, 100_000, 16, 3, normal)
+    squares = torch.stack([V.square().sum(1), outside.square().sum(1)], 1)
+    off = squares - torch.tensor([3, 13]) / 16
+    mixed = torch.cat([off.prod(1, keepdim=True), V[:, :1] * V[:, 1:], V[:, :1] * outside], 1)
+    laws = _ordered(4 * V), _ordered(16 * squares[:, 0]), _ordered(16 * squares[:, 1])
+    return _mean(squares), _mean(off.square()), _mean(mixed), laws
+
+
+def _initial_split(
+    seed: int, *, inside: float = 3.0, outside: float = 13.0, two: float = 2.0, size: float = 1.0, normal: bool = True
+) -> tuple[Evidence, ...]:
+    """Means, variances, laws and independence of v and w_perp; r = 3 coordinates inside, d - r = 13 outside."""
+    squares, variances, mixed, (v, v2, tau2) = _start(seed, normal)
+    degrees = torch.tensor([inside, outside])
+    return (
+        _agrees("E |v|^2 and E tau^2", squares, degrees / 16),
+        _agrees("Var |v|^2 and Var tau^2", variances, two * degrees / 16**2),
+        _agrees("products of independent parts", mixed, 0.0),
+        _follows("v", v, stats.norm(scale=math.sqrt(size)).cdf),
+        _follows("|v|^2", v2, stats.chi2(inside).cdf),
+        _follows("tau^2", tau2, stats.chi2(outside).cdf),
+    )
+
+
+def _both_needed(
+    seed: int, *, low: Lower = 1.0, up: Upper = 1.0, power: float = 2.0, rest: float = 1.0, eps: float = 1.0, r: int = 3
+) -> tuple[Evidence, ...]:
+    """Least shares of layers on each of the four bounds and between them, for r = 1 too; the two examples."""
+    g = _generator(seed)
+    k, middle = (0.2 + 0.7 * torch.rand(2, generator=g, dtype=torch.float64)).sort().values.tolist()
+    M, outside = GaussianInputs.random(10, 3, generator=g).M, _normal(12, 10, generator=g)
     outside = outside - outside @ M @ M.T
-    W = inside + outside * (1.5 / outside.norm())
-    bound = (energy_ratio(W, M) if use_energy else 1) * (conditioning(W, M) ** 2 if use_conditioning else 1) / r
-    U = torch.cat([torch.randn(200, r, generator=g, dtype=torch.float64), torch.linalg.svd(W @ M).Vh])
-    shares = (W @ M @ (U / U.norm(dim=1, keepdim=True)).T).square().sum(0) / W.square().sum()
-    least = float(shares.min())
-    inside = min(least / bound, energy_ratio(W, M) / r / least)
-    return Evidence("least share over e k^2 / r, or e / r over it, the smaller", inside, "at least", 1)
+
+    def measured(W: Tensor, M: Tensor) -> tuple[float, float, float]:
+        least = torch.linalg.eigvalsh(M.T @ W.T @ W @ M)[0] / W.square().sum()
+        return energy_ratio(W, M), conditioning(W, M), float(least)
+
+    below, above = [], []
+    for values in ((1, 1, k), (1, k, k), (1, middle, k), (1, 1, 1), (1,)):
+        q = len(values)
+        V = _orthogonal(12, g)[:, :q] @ _diagonal(*values) @ _orthogonal(q, g)
+        e, found, least = measured(V @ M[:, :q].T + 0.2 * outside, M[:, :q])
+        square, others = found**power, rest * (q - 1)
+        below += [least * (square + others) / (low * e * square), least * q / (low * e * square)]
+        above += [least * (1 + others * square) / (up * e * square), least * q / (up * e)]
+
+    M = M[:, :r]
+    line, even = (measured(W, M) for W in (outside[:, :1] @ M[:, :1].T, torch.cat([0.1 * M.T, outside[:1]])))
+    share = eps * 0.01 / (r * 0.01 + float(outside[0].square().sum()))
+    return (
+        Evidence("least share over its lower bound, the smallest", min(below), "at least", 1 - 1e-10),
+        Evidence("least share over its upper bound, the largest", max(above), "at most", 1 + 1e-10),
+        Evidence("least share at e = 1, rows along one direction", line[2] + 1 - line[0], "at most", _ROUNDING),
+        Evidence("error of a small share at k = 1", abs(even[2] / share - 1) + 1 - even[1], "at most", _ROUNDING),
+    )
 
 
-def _random_energy(seed: int, *, mean: float = 3 / 12, neurons: int = 4) -> Evidence:
-    """Mean and variance of the energy ratio of random weights, in standard errors."""
-    g = _generator(seed)
-    d, r, m, n = 12, 3, 4, 20_000
-    M = GaussianInputs.random(d, r, generator=g).M
-    W = torch.randn(n, m, d, generator=g, dtype=torch.float64)
-    e = (W @ M).square().sum((1, 2)) / W.square().sum((1, 2))
-    variance = 2 * r * (d - r) / (d**2 * (neurons * d + 2))
-    off = (e - r / d).square()
-    scores = (e.mean() - mean) / (e.std() / n**0.5), (off.mean() - variance) / (off.std() / n**0.5)
-    return Evidence("largest deviation, in standard errors", float(max(abs(s) for s in scores)), "at most", 5)
+@lru_cache(maxsize=1)
+def _energies(seed: int, normal: bool) -> tuple:
+    """Mean, variance and law of the energy of 200,000 layers of two neurons, d = 3, r = 1."""
+    inside, outside = (part.square().view(200_000, -1).sum(1) for part in _neurons(seed, 400_000, 3, 1, normal))
+    e = inside / (inside + outside)
+    return _mean(e), _mean((e - 1 / 3).square()), _ordered(e)
 
 
-def _angles(seed: int, *, power: int = 2, sines: bool = False) -> Evidence:
+def _random_energy(
+    seed: int, *, mean: float = 1 / 3, two: float = 2.0, plus: float = 2.0, half: float = 0.5, normal: bool = True
+) -> tuple[Evidence, ...]:
+    """Mean, variance and Beta law of the energy ratio of random weights; m = 2, d = 3, r = 1."""
+    energy, variance, law = _energies(seed, normal)
+    return (
+        _agrees("the mean energy", energy, mean),
+        _agrees("its variance", variance, two * 1 * (3 - 1) / (3**2 * (2 * 3 + plus))),
+        _follows("the energy", law, stats.beta(half * 2, half * 4).cdf),
+    )
+
+
+def _angles(seed: int, *, power: float = 2.0, factor: float = 1.0, broken: str = "") -> Evidence:
     """Energy of orthonormal rows against the mean squared cosine of SciPy's principal angles."""
     g = _generator(seed)
-    d, r = 9, 3
-    M = GaussianInputs.random(d, r, generator=g).M
-    Q = torch.linalg.qr(M + 0.3 * torch.randn(d, r, generator=g, dtype=torch.float64)).Q
+    M = GaussianInputs.random(9, 3, generator=g).M
+    Q = M + 0.3 * _normal(9, 3, generator=g)
+    Q = Q if broken == "orthonormal" else torch.linalg.qr(Q).Q
     angles = torch.from_numpy(subspace_angles(M.numpy(), Q.numpy()))
-    value = (angles.sin() if sines else angles.cos()).pow(power).mean()
-    return Evidence("error of the energy", abs(energy_ratio(Q.T, M) - float(value)), "at most", _ROUNDING)
+    cosines = angles.sin() if broken == "cosines" else angles.cos()
+    return _error("error of the energy", energy_ratio(Q.T, M) - factor * cosines.pow(power).mean())
 
 
-def _claim(label: str, statement: str, check: Check, **mutants: Check) -> Claim:
-    named = {name.replace("_", " "): wrong for name, wrong in mutants.items()}
-    return Claim(label, "01_setup", check, named)
-
-
-_uniform, _balanced, _parity = (partial(_law_moments, law=law) for law in ("uniform", "balanced", "parity"))
+_claim = partial(stated, "01_setup")
+_uniform = partial(_law_moments, law="uniform", repelling=False)
+_one_sign = {"one of f and -f only": {"both_signs": False}}
+_repelling = {"uniform tasks": {"law": "uniform"}, "as for uniform tasks": {"repelling": False}, **_one_sign}
+_unequal = {"rows of length one": {"normal": False}}
 
 # fmt: off
 CLAIMS: tuple[Claim, ...] = (
-    _claim("prop-patterns",
-           "The sign pattern is uniform over its 2^r values and independent of the magnitudes |h| and of all else.",
-           _patterns, inputs_with_a_mean=partial(_patterns, mean=0.3),
-           hypercube_with_features_off_the_axes=partial(_patterns, diagonal=True)),
-    _claim("prop-nothing-else",
-           "A rotation that fixes span(M) pointwise changes no label, and turns every gradient of the network with it.",
-           _nothing_else, rotation_that_moves_the_subspace=partial(_nothing_else, fixes_subspace=False),
-           weights_turned_the_other_way=partial(_nothing_else, transposed=False)),
-    _claim("prop-walsh",
-           "The 2^r characters are orthonormal, every function of the pattern is their sum, and squares add up.",
-           _walsh, bits_0_1_in_place_of_signs=partial(_walsh, binary=True), parity_left_out=partial(_walsh, missing=1)),
-    _claim("lem-kernel-spectrum",
-           "<fhat_S fhat_S'> = K^-2 sum K_T(z, z') chi_S(z) chi_S'(z'); flips of the features make it diagonal.",
-           _kernel_spectrum, one_factor_1_K_missing=partial(_kernel_spectrum, power=1),
-           patterns_shuffled_on_one_side=partial(_kernel_spectrum, transposed=False)),
-    _claim("prop-uniform-moments",
-           "Uniform tasks: E[fhat_S fhat_S'] = 2^-r if S = S', else 0.",
-           partial(_uniform, less=0), size_1_over_K_minus_1=partial(_uniform, less=1)),
-    _claim("prop-balanced-moments",
-           "Balanced tasks: fhat_0 = 0 and E[fhat_S fhat_S'] = 1/(K-1) if S = S' is not empty, else 0.",
-           partial(_balanced, less=1), size_of_uniform_tasks=partial(_balanced, less=0),
-           constant_not_zero=partial(_balanced, less=1, constant=True)),
-    _claim("cor-parity-moments",
-           "Random parities have the second moments of balanced tasks, though each has one coefficient only.",
-           partial(_parity, less=1), size_of_uniform_tasks=partial(_parity, less=0),
-           constant_not_zero=partial(_parity, less=1, constant=True)),
-    _claim("prop-initial-split",
-           "At the start E|v|^2 = r/d and E tau^2 = 1 - r/d, and the two are independent.",
-           _initial_split, r_forgotten=partial(_initial_split, inside=1),
-           tau_squared_of_mean_1=partial(_initial_split, outside=32)),
-    _claim("prop-both-needed",
-           "The least share of the weights along a direction of the subspace is between e k^2 / r and e / r.",
-           _both_needed, conditioning_alone=partial(_both_needed, use_energy=False),
-           energy_alone=partial(_both_needed, use_conditioning=False)),
-    _claim("prop-random-energy",
-           "Random weights have energy r/d in expectation, with variance 2r(d-r) / (d^2 (md+2)).",
-           _random_energy, mean_1_over_d=partial(_random_energy, mean=1 / 12),
-           variance_of_a_single_neuron=partial(_random_energy, neurons=1)),
-    _claim("prop-angles",
-           "The energy of r orthonormal rows is the mean squared cosine of their principal angles with span(M).",
-           _angles, cosines_not_squared=partial(_angles, power=1),
-           sines_in_place_of_cosines=partial(_angles, sines=True)),
+    _claim("prop-patterns", _patterns,
+           {"inputs of mean 0.05": {"broken": "mean"}, "columns of M not orthonormal": {"broken": "columns"},
+            "hypercube with features off the axes": {"broken": "axes"}}),
+    _claim("prop-nothing-else", _nothing_else,
+           {"rotation that moves the subspace": {"broken": "subspace"}, "stretched by 1 %": {"broken": "isometry"},
+            "hypercube rotated": {"broken": "cube"}, "weights turned the other way": {"broken": "weights"}}),
+    _claim("prop-walsh", _walsh, {"bits 0, 1 in place of signs": {"binary": True}, "parity left out": {"missing": 1}},
+           sharpness=1e-6),
+    _claim("lem-kernel-spectrum", _kernel_spectrum,
+           {"patterns shuffled on one side": {"transposed": False}, "law not even under flips": {"flipped": False}},
+           sharpness=1e-6),
+    _claim("prop-uniform-moments", _uniform,
+           {"balanced tasks": {"law": "balanced"}, "as for balanced tasks": {"repelling": True}, **_one_sign},
+           sharpness=1e-6),
+    _claim("prop-balanced-moments", partial(_law_moments, law="balanced"), _repelling, sharpness=1e-6),
+    _claim("cor-parity-moments", partial(_law_moments, law="parity"), _repelling, sharpness=1e-6),
+    _claim("prop-initial-split", _initial_split, _unequal),
+    _claim("prop-both-needed", _both_needed, {"r = 1": {"r": 1}}, sharpness=1e-6),
+    _claim("prop-random-energy", _random_energy, _unequal),
+    _claim("prop-angles", _angles,
+           {"sines in place of cosines": {"broken": "cosines"}, "rows not orthonormal": {"broken": "orthonormal"}},
+           sharpness=1e-6),
 )
 # fmt: on
