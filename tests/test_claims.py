@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,14 @@ import pytest
 from sentences import refuses
 
 from mtfl.claims import CLAIMS, Claim, Evidence, Ledger, __main__, judge
+from mtfl.claims.ledger import sharpness
+from mtfl.claims.registry import Generous, Lower, Upper, constants, near_mutants, stated
 
 BOOK = Path(__file__).parents[1] / "book"
 SEEDS = range(20)
 STATES_NOTHING = {"proof", "definition", "algorithm", "example", "assumption", "axiom"}
+STATES_NO_CONSTANT: dict[str, str] = {}
+"""Claim without a constant -> what it says instead."""
 
 
 def measured(values: list[float], bound: float = 1.0, relation: str = "at most") -> Callable[[int], Evidence]:
@@ -27,7 +33,7 @@ def measured(values: list[float], bound: float = 1.0, relation: str = "at most")
 
 def a_claim(values: list[float], mutants: dict[str, list[float]], name: str = "thm-test") -> Claim:
     checks = {wrong: measured(numbers) for wrong, numbers in mutants.items()}
-    return Claim(name, "The number is <= 1.", "this book", "01_setup", measured(values), checks)
+    return Claim(name, "01_setup", measured(values), checks)
 
 
 GOOD = a_claim([0.5, 0.9], {"factor 3": [1.5, 2.7]})
@@ -65,8 +71,8 @@ def test_nan_neither_holds_nor_fails() -> None:
 def test_a_claim_passes_when_all_seeds_hold_and_all_mutants_fail() -> None:
     verdict = judge(GOOD, range(2))
     assert verdict.passes
-    assert verdict.tightest.measured == 0.9
-    assert [e.measured for e in verdict.evidence] == [0.5, 0.9]
+    assert [e.measured for e in verdict.tightest] == [0.9]
+    assert [[e.measured for e in parts] for parts in verdict.evidence] == [[0.5], [0.9]]
     assert verdict.closest_mutants["factor 3"].measured == 1.5
     assert verdict.claim is GOOD
 
@@ -87,8 +93,47 @@ def test_a_claim_fails_otherwise(values: list[float], mutants: dict[str, list[fl
 
 def test_the_tightest_evidence_shows_nan() -> None:
     verdict = judge(a_claim([0.5, math.nan, 3.0], {"wrong": [2, math.nan, 1.01]}), range(3))
-    assert math.isnan(verdict.tightest.measured)
+    assert math.isnan(verdict.tightest[0].measured)
     assert math.isnan(verdict.closest_mutants["wrong"].measured)
+
+
+def two_parts(
+    seed: int, *, slope: float = 2.0, most: Upper = 3.0, least: Lower = 0.5, times: Generous = 4.0, shift: float = 0.0
+) -> tuple[Evidence, Evidence]:
+    """Bounds that are attained, by a line and by a supremum of 1 that is stated as 4."""
+    error = max(abs(2 - slope), 3 - most, least - 0.5, abs(4 / times - 1))
+    return Evidence("line", error + shift, "at most", 1e-9), Evidence("all", 100.0 + seed, "at least", 10)
+
+
+def test_near_mutants_scale_every_constant_to_its_false_side() -> None:
+    near = near_mutants(two_parts, 0.05)
+    assert list(near) == ["slope +5 %", "slope -5 %", "most -5 %", "least +5 %", "times +5 %", "times -5 %"]
+    assert [check(0)[0].measured for check in near.values()] == pytest.approx(  # type: ignore[index]
+        [0.1, 0.1, 0.15, 0.025, 1 - 1 / 1.05, 1 / 0.95 - 1]
+    )
+    claim = stated("01_setup", "thm-test", two_parts, {"shifted": {"shift": 0.1}}, sharpness=0.01)
+    assert list(claim.wrong) == ["shifted", *near_mutants(two_parts, 0.01)]
+    assert claim.generous == {"times": 4.0}
+    assert sharpness(claim) == "1 %; times: generous, 4 times the sharp bound"
+    assert judge(claim, range(3)).passes
+
+
+def test_constants_of_a_check_whose_keywords_are_fixed() -> None:
+    fixed = partial(two_parts, slope=2.5)
+    assert constants(fixed)["slope"].default == 2.5
+    assert near_mutants(fixed, 0.1)["slope -10 %"](0)[0].measured == pytest.approx(0.25)  # type: ignore[index]
+    assert not judge(stated("01_setup", "thm-test", fixed), [0]).passes
+
+
+def test_a_mutant_is_caught_by_any_of_the_parts() -> None:
+    def parts(seed: int, *, first: bool = True, second: bool = True) -> tuple[Evidence, ...]:
+        return Evidence("a", 1 - first, "at most", 0.5), Evidence("b", 100 * (1 - second) + seed, "at most", 50)
+
+    verdict = judge(stated("01_setup", "x", parts, {"no a": {"first": False}, "no b": {"second": False}}), [0, 1])
+    assert verdict.passes
+    assert [e.measured for e in verdict.tightest] == [0, 1]
+    assert [(e.what, e.measured) for e in verdict.closest_mutants.values()] == [("a", 1), ("b", 100)]
+    assert not judge(stated("01_setup", "x", parts, {"nothing": {}}), [0]).passes
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -117,7 +162,8 @@ def test_ledger_as_text_and_as_a_table() -> None:
     table = ledger._repr_html_()
     assert table.count("<tr") == 3
     assert 'href="01_setup.html#thm-test"' in table
-    assert "The number is &lt;= 1." in table
+    assert "<!-- statement 01_setup thm-test -->" in table
+    assert "states no constant" in table
     assert "idle &lt;x&gt;: 0.25 (not caught)" in table
     assert "<x>" not in table
 
@@ -143,7 +189,7 @@ def test_command_runs_as_a_module() -> None:
     broken = (
         "import runpy, sys, mtfl.claims as c\n"
         "bad = lambda seed: c.Evidence('it', 2.0, 'at most', 1.0)\n"
-        "c.CLAIMS = (c.Claim('thm-x', 'It.', 'this book', '01_setup', bad, {'wrong': bad}),)\n"
+        "c.CLAIMS = (c.Claim('thm-x', '01_setup', bad, {'wrong': bad}),)\n"
         "sys.argv = ['claims', '--seeds', '1']\n"
         "runpy.run_module('mtfl.claims', run_name='__main__')"
     )
@@ -161,8 +207,27 @@ def test_ids_are_unique_and_sources_fit() -> None:
     assert len(ids) == len(set(ids))
     for claim in CLAIMS:
         assert claim.source == ("paper" if re.fullmatch(r"C\d", claim.id) else "this book")
-        assert claim.statement.endswith(".")
-        assert claim.statement[0].isupper() or not claim.statement[0].isalpha()
+        assert claim.source == "this book" or re.fullmatch(r"[A-Z].*\.", claim.statement)
+
+
+def test_every_claim_has_constants_or_a_reason() -> None:
+    without = {claim.id for claim in CLAIMS if not constants(claim.check)}
+    assert without == set(STATES_NO_CONSTANT)
+    assert all(claim.sharpness <= 0.1 for claim in CLAIMS)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_every_keyword_of_a_check_is_varied(claim: Claim) -> None:
+    """A keyword that no mutant changes guards nothing."""
+    fixed = claim.check.keywords if isinstance(claim.check, partial) else {}
+    keywords = {p.name for p in inspect.signature(claim.check).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    varied = {
+        name
+        for wrong in claim.mutants.values()
+        for name, value in wrong.keywords.items()  # type: ignore[attr-defined]
+        if value != fixed.get(name, inspect.Parameter.empty)
+    }
+    assert keywords - set(fixed) - varied - set(constants(claim.check)) == set()
 
 
 def statements() -> dict[str, list[str]]:
@@ -196,10 +261,12 @@ def test_claims_point_to_the_chapter_that_states_them() -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_claim_and_mutants_repeat(claim: Claim) -> None:
-    for check in (claim.check, *claim.mutants.values()):
-        first, again = check(0), check(0)
-        assert again.measured == pytest.approx(first.measured, rel=1e-6, abs=1e-9)  # rounding depends on addresses
-        assert again.bound == pytest.approx(first.bound, rel=1e-6)
+    first, again = (judge(claim, [0]) for _ in range(2))
+    runs = zip((first.evidence, *first.mutants.values()), (again.evidence, *again.mutants.values()), strict=True)
+    for one, other in runs:
+        for e, repeated in zip(one[0], other[0], strict=True):
+            assert repeated.measured == pytest.approx(e.measured, rel=1e-6, abs=1e-9)  # rounding depends on addresses
+            assert repeated.bound == pytest.approx(e.bound, rel=1e-6)
 
 
 # Annotations and coverage are looked at by the test above, on one seed: looking takes three times the checks' own time.
@@ -209,10 +276,12 @@ def test_claim_and_mutants_repeat(claim: Claim) -> None:
 def test_claim_holds_and_its_mutants_fail(claim: Claim) -> None:
     verdict = judge(claim, SEEDS)
     print(Ledger([verdict]))
-    assert [seed for seed, e in zip(SEEDS, verdict.evidence, strict=True) if not e.holds] == []
+    failing = [seed for seed, parts in zip(SEEDS, verdict.evidence, strict=True) if not all(e.holds for e in parts)]
+    assert failing == []
     for name, runs in verdict.mutants.items():
-        passing = [(seed, e.measured) for seed, e in zip(SEEDS, runs, strict=True) if not e.fails]
+        passing = [seed for seed, parts in zip(SEEDS, runs, strict=True) if not any(e.fails for e in parts)]
         assert passing == [], f"mutant {name} is not caught"
     assert verdict.passes
-    again = claim.check(0)
-    assert verdict.evidence[0].measured == pytest.approx(again.measured, rel=1e-6, abs=1e-9)
+    for part, e in enumerate(verdict.tightest):
+        breaks = [name for name, runs in verdict.mutants.items() if all(parts[part].fails for parts in runs)]
+        assert breaks, f"no mutant breaks the part {e.what!r} on every seed"

@@ -1,7 +1,9 @@
 """The registry of claims: every numbered statement of the book, what checks it, and what must break it.
 
-A claim's check draws an instance from a seed, measures one number and compares it with a bound. A *mutant* is a
-named wrong version of the statement on which the same check must fail: a check that cannot fail shows nothing.
+A claim's check draws an instance from a seed, measures a number for each part of the statement and compares it with a
+bound. A *mutant* is a wrong version of the statement on which the same check must fail: a check that cannot fail shows
+nothing. *Near* mutants have one constant of the statement off by a few percent; the others drop a hypothesis, or break
+a part.
 Passing is numerical evidence, not proof; the proofs are in the chapters.
 
     python -m mtfl.claims            prints the ledger; exits with 1 if a claim fails or a mutant passes

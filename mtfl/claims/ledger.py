@@ -6,7 +6,10 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtfl.claims.registry import Evidence, Verdict
+from mtfl.claims.registry import Claim, Evidence, Verdict, constants
+
+EXACT = 1e-3
+"""A claim of lower sharpness holds to rounding: any error that matters is noticed."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,9 @@ class Ledger:
     def __str__(self) -> str:
         lines = []
         for verdict in self.verdicts:
-            lines.append(f"{_word(verdict.passes)}  {verdict.claim.id:<34} {_found(verdict.tightest)}")
+            first, *others = (_found(e) for e in verdict.tightest)
+            lines.append(f"{_word(verdict.passes)}  {verdict.claim.id:<34} {first}")
+            lines += [f"{'':<40} {found}" for found in others]
             for name, closest in verdict.closest_mutants.items():
                 state = "caught " if closest.fails else "passes!"
                 lines.append(f"      {state} mutant {name}: {closest.measured:.4g}")
@@ -32,9 +37,18 @@ class Ledger:
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(verdict) for verdict in self.verdicts)
-        heads = ("Claim", "Tightest evidence", "Wrong versions, caught at")
+        heads = ("Claim", "Tightest evidence", "Sharpness", "Wrong versions, caught at")
         head = "".join(f'<th scope="col">{name}</th>' for name in heads)
         return f'<div class="mtfl-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def sharpness(claim: Claim) -> str:
+    """The relative error that a claim's check notices, in words, and how generous its bounds are."""
+    parts = []
+    if constants(claim.check):
+        parts.append("any error" if claim.sharpness < EXACT else f"{100 * claim.sharpness:g} %")
+    parts += [f"{name}: generous, {factor:.3g} times the sharp bound" for name, factor in claim.generous.items()]
+    return "; ".join(parts) or "states no constant"
 
 
 def _word(passes: bool) -> str:
@@ -48,13 +62,16 @@ def _found(e: Evidence) -> str:
 def _row(verdict: Verdict) -> str:
     claim = verdict.claim
     anchor = claim.id.lower()
+    evidence = "<br>".join(html.escape(_found(e)) for e in verdict.tightest)
     mutants = "".join(
         f"<li>{html.escape(name)}: {closest.measured:.4g}{'' if closest.fails else ' (not caught)'}</li>"
         for name, closest in verdict.closest_mutants.items()
     )
     link = f'<a href="{claim.chapter}.html#{anchor}"><code>{html.escape(claim.id)}</code></a>'
+    # The site puts the chapter's own statement in place of the comment.
+    statement = html.escape(claim.statement) if claim.statement else f"<!-- statement {claim.chapter} {claim.id} -->"
     return (
-        f'<tr id="ledger-{anchor}"><td>{link} <small>{claim.source}</small><br>{html.escape(claim.statement)}</td>'
-        f"<td><strong>{_word(verdict.passes)}</strong><br>{html.escape(_found(verdict.tightest))}</td>"
-        f"<td><ul>{mutants}</ul></td></tr>"
+        f'<tr id="ledger-{anchor}"><td>{link} <small>{claim.source}</small><br>{statement}</td>'
+        f"<td><strong>{_word(verdict.passes)}</strong><br>{evidence}</td>"
+        f"<td>{html.escape(sharpness(claim))}</td><td><ul>{mutants}</ul></td></tr>"
     )

@@ -198,7 +198,7 @@ def _limits(
     return tuple(found)
 
 
-_MANY = 2**18  # tasks: so many that the law of the largest deviation is the limit's
+_MANY = 2**22  # tasks: so many that the law of the largest deviation is the limit's
 
 
 @lru_cache(maxsize=1)

@@ -272,7 +272,7 @@ def _uniform_inputs(seed: int, *, law: str = "uniform", power: int = 2, decayed:
 
 def _claim(label: str, statement: str, check: Callable[..., Evidence], mutants: dict[str, dict[str, object]]) -> Claim:
     wrong = {name: partial(check, **options) for name, options in mutants.items()}
-    return Claim(label, statement, "this book", "06_how_many_tasks", check, wrong)
+    return Claim(label, "06_how_many_tasks", check, wrong)
 
 
 CLAIMS: tuple[Claim, ...] = (

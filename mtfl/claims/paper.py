@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from mtfl.claims.registry import Claim, Evidence
+from mtfl.claims.registry import Check, Claim, Evidence
 from mtfl.inputs import GaussianInputs
 from mtfl.metrics import conditioning, energy_ratio, principal_angles
 from mtfl.network import TwoLayerReLU, relu_features
@@ -122,30 +122,28 @@ def _c7(seed: int, *, many: int = 512, follow: bool = True) -> Evidence:
     )
 
 
+def _claim(name: str, statement: str, check: Check, mutants: dict[str, Check]) -> Claim:
+    return Claim(name, "intro", check, mutants, statement=statement)
+
+
 CLAIMS: tuple[Claim, ...] = (
-    Claim(
+    _claim(
         "C1",
         "Feature learning occurs when a nonlinear model is trained on multiple tasks.",
-        "paper",
-        "intro",
         _c1,
         {"one task": partial(_c1, name="single task"), "linear model": partial(_c1, name="linear layer")},
     ),
-    Claim(
+    _claim(
         "C2",
         "Multi-task pretraining induces a pseudo-contrastive loss that favours representations aligning points that "
         "typically have the same label across tasks.",
-        "paper",
-        "intro",
         _c2,
         {"ascent": partial(_c2, sign=-1.0), "labels of another subspace": partial(_c2, follow=False)},
     ),
-    Claim(
+    _claim(
         "C3",
         "When the labels of binary tasks depend on the projection of the data onto an r-dimensional subspace, a simple "
         "gradient-based multi-task algorithm on a two-layer ReLU network recovers this projection.",
-        "paper",
-        "intro",
         _c3,
         {
             "one task": partial(_c3, tasks=1),
@@ -153,38 +151,30 @@ CLAIMS: tuple[Claim, ...] = (
             "no training": partial(_c3, train=False),
         },
     ),
-    Claim(
+    _claim(
         "C4",
         "The recovered representation generalises to downstream tasks, re-training only the last linear layer, with "
         "sample and neuron complexity independent of d.",
-        "paper",
-        "intro",
         _c4,
         {"no pretraining": partial(_c4, train=False)},
     ),
-    Claim(
+    _claim(
         "C5",
         "With high probability over the draw of a single task, training on this task alone cannot guarantee to learn "
         "all r features.",
-        "paper",
-        "intro",
         _c5,
         {"a hundred tasks": partial(_c5, tasks=100), "energy forgotten": partial(_c5, measure_step=False)},
     ),
-    Claim(
+    _claim(
         "C6",
         "A random-feature model needs complexity exponential in d for the same guarantee (abstract of the first "
         "versions). Measured here: with neurons and examples fixed, it is at chance on parity.",
-        "paper",
-        "intro",
         _c6,
         {"pretrained features": partial(_c6, name="pretrained"), "d = 4": partial(_c6, d=4)},
     ),
-    Claim(
+    _claim(
         "C7",
         "The ground-truth subspace is recovered with an error that diminishes with the number of tasks.",
-        "paper",
-        "intro",
         _c7,
         {"no more tasks": partial(_c7, many=2), "labels of another subspace": partial(_c7, follow=False)},
     ),

@@ -1,13 +1,36 @@
-"""What a claim is, and how it is judged."""
+"""What a claim is, what near it is false, and how both are judged.
+
+The keyword-only parameters of a check that are numbers are the **constants** of the statement; their defaults are what
+the statement says. Near mutants scale them, one at a time, so none has to be written. How a parameter is annotated
+says which way is false:
+
+``float``
+    part of an equation or a law: larger and smaller values are false.
+``Upper``, ``Lower``
+    the constant of a bound from above or below that is attained: only a smaller, only a larger one is false.
+``Generous``
+    how many times a stated bound exceeds the sharp one, which the check computes: an equation again.
+
+Parameters of all other types are hypotheses and variants, which the named mutants change.
+"""
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, TypeAlias
 
 from mtfl import _checks
+
+Upper: TypeAlias = float
+Lower: TypeAlias = float
+Generous: TypeAlias = float
+
+_FALSE = {"float": (1, -1), "Upper": (-1,), "Lower": (1,), "Generous": (1, -1)}
+"""Annotation of a constant -> the directions in which it becomes false."""
 
 
 @dataclass(frozen=True)
@@ -46,32 +69,95 @@ class Evidence:
         return self.margin < 0
 
 
-Check = Callable[[int], Evidence]
+Check: TypeAlias = Callable[..., Evidence | tuple[Evidence, ...]]
+"""From a seed, and constants by keyword, to one evidence for each part of the statement."""
+
+
+def near_mutants(check: Check, relative: float) -> dict[str, Check]:
+    """The check with each of its constants off by a relative error, in every direction that makes it false.
+
+    Args:
+        check: a function, or a ``functools.partial`` of one that fixes keywords.
+        relative: the error, larger than 0.
+
+    Returns:
+        What is wrong, as in "mean squared +10 %", -> the check that has to fail.
+    """
+    found: dict[str, Check] = {}
+    for name, constant in constants(check).items():
+        for sign in _FALSE[constant.annotation]:
+            wrong = f"{name.replace('_', ' ')} {100 * sign * relative:+.4g} %"
+            found[wrong] = partial(check, **{name: constant.default * (1 + sign * relative)})
+    return found
+
+
+def constants(check: Check) -> dict[str, inspect.Parameter]:
+    """The constants of a check: its keyword-only parameters, not 0, whose annotation says which way is false."""
+    parameters = inspect.signature(check).parameters.values()
+    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.annotation in _FALSE and p.default}
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the book with its check.
+    """A statement of the book, or of the paper, with its check.
 
     Args:
-        id: C1 ... C7 for the paper's, else the label of the ``prf:`` environment in its chapter.
-        statement: the sentence.
-        source: "paper" or "this book".
+        id: C1 ... C7 for the paper's, else the label of the ``prf:`` environment in its chapter, which has the words.
         chapter: file name of the chapter without suffix; the anchor there is the id.
         check: from a seed to evidence.
         mutants: name of a wrong version -> the same check on it, which must fail.
+        sharpness: the relative error of each of its constants that the check notices; near mutants have it.
+        statement: the sentence, for the paper's claims only.
     """
 
     id: str
-    statement: str
-    source: Literal["paper", "this book"]
     chapter: str
     check: Check
-    mutants: Mapping[str, Check]
+    mutants: Mapping[str, Check] = field(default_factory=dict)
+    sharpness: float = 0.1
+    statement: str = ""
 
     def __post_init__(self) -> None:
         remedy = "Add a wrong version on which the check fails."
-        _checks.require(bool(self.mutants), "Claim", "mutants", "at least one", f"none for {self.id}", remedy)
+        _checks.require(bool(self.wrong), "Claim", "mutants", "at least one", f"none for {self.id}", remedy)
+
+    @property
+    def source(self) -> Literal["paper", "this book"]:
+        """Whose statement it is."""
+        return "paper" if self.statement else "this book"
+
+    @property
+    def near(self) -> dict[str, Check]:
+        """The wrong versions that are made from the constants."""
+        return near_mutants(self.check, self.sharpness)
+
+    @property
+    def wrong(self) -> dict[str, Check]:
+        """All wrong versions, the named ones first."""
+        return {**self.mutants, **self.near}
+
+    @property
+    def generous(self) -> dict[str, float]:
+        """Bound -> how many times it exceeds the sharp one."""
+        return {
+            name.replace("_", " "): p.default for name, p in constants(self.check).items() if p.annotation == "Generous"
+        }
+
+
+def stated(
+    chapter: str, label: str, check: Check, mutants: Mapping[str, Mapping[str, object]] = {}, *, sharpness: float = 0.1
+) -> Claim:
+    """The claim of a statement of the book.
+
+    Args:
+        chapter: file name of its chapter without suffix.
+        label: of its ``prf:`` environment.
+        check: from a seed to evidence.
+        mutants: name of a wrong version -> the keywords that make it.
+        sharpness: the relative error that near mutants have.
+    """
+    wrong = {name: partial(check, **options) for name, options in mutants.items()}
+    return Claim(label, chapter, check, wrong, sharpness)
 
 
 @dataclass(frozen=True)
@@ -80,38 +166,50 @@ class Verdict:
 
     Args:
         claim: the claim.
-        evidence: one for each seed.
-        mutants: name -> one evidence for each seed.
+        evidence: for each seed, one for each part of the statement.
+        mutants: name -> the same, on the wrong version.
     """
 
     claim: Claim
-    evidence: tuple[Evidence, ...]
-    mutants: Mapping[str, tuple[Evidence, ...]]
+    evidence: tuple[tuple[Evidence, ...], ...]
+    mutants: Mapping[str, tuple[tuple[Evidence, ...], ...]]
 
     @property
     def passes(self) -> bool:
-        """Whether the claim holds on every seed and every mutant fails on every seed."""
-        caught = all(e.fails for runs in self.mutants.values() for e in runs)
-        return caught and all(e.holds for e in self.evidence)
+        """Whether every part holds on every seed and every mutant fails in a part on every seed."""
+        caught = all(any(e.fails for e in parts) for runs in self.mutants.values() for parts in runs)
+        return caught and all(e.holds for parts in self.evidence for e in parts)
 
     @property
-    def tightest(self) -> Evidence:
-        """The evidence with the smallest margin, NaN first."""
-        return min(self.evidence, key=lambda e: -math.inf if math.isnan(e.margin) else e.margin)
+    def tightest(self) -> tuple[Evidence, ...]:
+        """For each part the evidence with the smallest margin, NaN first."""
+        return tuple(min(runs, key=lambda e: _room(e, -math.inf)) for runs in zip(*self.evidence, strict=True))
 
     @property
     def closest_mutants(self) -> dict[str, Evidence]:
-        """For each wrong version, the evidence that came closest to passing, NaN first."""
-        return {
-            name: max(runs, key=lambda e: math.inf if math.isnan(e.margin) else e.margin)
-            for name, runs in self.mutants.items()
-        }
+        """For each wrong version the seed that came closest to passing, NaN first, by the part that shows it best."""
+        found = {}
+        for name, runs in self.mutants.items():
+            clearest = [min(parts, key=lambda e: _room(e, math.inf)) for parts in runs]
+            found[name] = max(clearest, key=lambda e: _room(e, math.inf))
+        return found
+
+
+def _room(e: Evidence, nan: float) -> float:
+    """The margin relative to the bound, which makes parts comparable."""
+    return nan if math.isnan(e.margin) else e.margin / (abs(e.bound) or 1)
+
+
+def _parts(found: Evidence | tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return (found,) if isinstance(found, Evidence) else found
 
 
 def judge(claim: Claim, seeds: Iterable[int]) -> Verdict:
-    """Run a claim's check and all its mutants on every seed."""
+    """Run a claim's check and all its mutants, seed by seed, so that they can share what a seed draws."""
     seeds = tuple(seeds)
     remedy = "Give at least one seed."
     _checks.require(bool(seeds), "judge", "seeds", "non-empty", "none", remedy)
-    mutants = {name: tuple(wrong(seed) for seed in seeds) for name, wrong in claim.mutants.items()}
-    return Verdict(claim, tuple(claim.check(seed) for seed in seeds), mutants)
+    checks = {"": claim.check, **claim.wrong}
+    runs = [{name: _parts(check(seed)) for name, check in checks.items()} for seed in seeds]
+    found = {name: tuple(run[name] for run in runs) for name in checks}
+    return Verdict(claim, found.pop(""), found)

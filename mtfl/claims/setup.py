@@ -198,7 +198,7 @@ def _angles(seed: int, *, power: int = 2, sines: bool = False) -> Evidence:
 
 def _claim(label: str, statement: str, check: Check, **mutants: Check) -> Claim:
     named = {name.replace("_", " "): wrong for name, wrong in mutants.items()}
-    return Claim(label, statement, "this book", "01_setup", check, named)
+    return Claim(label, "01_setup", check, named)
 
 
 _uniform, _balanced, _parity = (partial(_law_moments, law=law) for law in ("uniform", "balanced", "parity"))

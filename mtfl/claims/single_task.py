@@ -385,7 +385,7 @@ def _no_linear_part(
 def _claim(label: str, check: Callable[..., Evidence], **mutants: Mapping[str, object]) -> Claim:
     """The claim that the check's docstring states; a mutant is the check with the arguments in a dictionary."""
     wrong = {name.replace("_", " "): partial(check, **arguments) for name, arguments in mutants.items()}
-    return Claim(label, check.__doc__ or "", "this book", "04_single_task_failure", check, wrong)
+    return Claim(label, "04_single_task_failure", check, wrong)
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -314,7 +314,7 @@ _balanced = partial(_limit, law="balanced", gains=(1.0, 0.0), slack=3.0)
 
 def _claim(label: str, statement: str, check: Callable[..., Evidence], mutants: dict[str, dict[str, object]]) -> Claim:
     wrong = {name: partial(check, **options) for name, options in mutants.items()}
-    return Claim(label, statement, "this book", "03_multitask_training", check, wrong)
+    return Claim(label, "03_multitask_training", check, wrong)
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -211,30 +211,26 @@ def _best_linear(seed: int, *, ceiling: float = _LINEAR_CEILING, majority: bool 
     return Evidence("best accuracy of four linear heads, the diagonal among them", best, "at most", bound)
 
 
-_claim = partial(Claim, source="this book", chapter="05_transfer")
+_claim = partial(Claim, chapter="05_transfer")
 
 CLAIMS: tuple[Claim, ...] = (
     _claim(
         id="thm-risk-correlation",
-        statement="A head's risk is at least l(a . rho + c E[y]), rho = E[y phi], for every convex margin loss.",
         check=_risk_bound,
         mutants={"half the correlation": partial(_risk_bound, factor=0.5)},
     ),
     _claim(
         id="cor-bias-free-parity",
-        statement="ReLU features without biases, of any weights, are uncorrelated with the parity of three signs.",
         check=_bias_free,
         mutants={"biases of one half": partial(_bias_free, bias=0.5), "parity of two": partial(_bias_free, last=6)},
     ),
     _claim(
         id="lem-halfspace-parity",
-        statement="E[z1 z2 z3 sgn(u . h)] = sgn(u1 u2 u3) (1 - (2/pi) sum_i arcsin |u_i|) for unit vectors u.",
         check=_halfspace,
         mutants={"1/pi for 2/pi": partial(_halfspace, factor=1.0), "opposite sign": partial(_halfspace, flip=False)},
     ),
     _claim(
         id="prop-bias-free-ceiling",
-        statement="Without biases no head on ReLU features of the subspace exceeds 1/2 + (3/2pi) arcsin(1/sqrt 3).",
         check=_bias_free_ceiling,
         mutants={
             "with biases": partial(_bias_free_ceiling, biases=True),
@@ -243,7 +239,6 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         id="prop-one-direction",
-        statement="The best rule that sees one direction u of three has accuracy 1/2 + E|E[f | u . h]|/2 on parity.",
         check=_one_direction,
         mutants={
             "a direction with a zero coordinate": partial(_one_direction, lose=True),
@@ -252,7 +247,6 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         id="thm-dimension-free",
-        statement="To leading order, rescaled features learned from balanced tasks have a law that is free of d.",
         check=_dimension_free,
         mutants={
             "unbalanced tasks": partial(_dimension_free, law="uniform"),
@@ -261,7 +255,6 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         id="thm-exact-dimension-free",
-        statement="Odd tasks: the law of exactly learned features is free of d. Balanced: it tends to a law free of d.",
         check=_exact_dimension_free,
         mutants={
             "even tasks": partial(_exact_dimension_free, odd=False),
@@ -273,7 +266,6 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         id="prop-population-remainder",
-        statement="The exact step of balanced tasks differs by (|v|/tau)^2 inside, and (|v|/tau)^4 outside.",
         check=_remainder,
         mutants={
             "twice the outer term": partial(_remainder, factor=2.0),
@@ -282,7 +274,6 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         id="prop-random-feature-correlation",
-        statement="|E[f relu(w . x + b)]| <= (2/pi)^(r/2) S_r prod |v_i| / tau^(r-1) for the parity of r signs.",
         check=_random_features,
         mutants={
             "half the constant": partial(_random_features, constant=0.5),
@@ -291,13 +282,11 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _claim(
         id="cor-linear-layer-blind",
-        statement="On linear features the zero head minimises the risk of parity: a convex loss learns nothing.",
         check=_linear_blind,
         mutants={"majority": partial(_linear_blind, task="majority"), "ReLU": partial(_linear_blind, relu=True)},
     ),
     _claim(
         id="prop-best-linear-head",
-        statement="A half-space through the origin has accuracy at most (3/pi) arcsin(1/sqrt 3) on parity of three.",
         check=_best_linear,
         mutants={"ceiling 1/2": partial(_best_linear, ceiling=0.5), "majority": partial(_best_linear, majority=True)},
     ),
