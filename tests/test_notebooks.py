@@ -11,6 +11,7 @@ import pytest
 from explorable_examples import KINDS
 from jupyter_cache import get_cache
 from nbformat import NotebookNode
+from pybtex.database import parse_file
 
 from mtfl.quoting import RECORDS, crowded, moved, records_of
 
@@ -19,6 +20,9 @@ CACHE = BOOK.parent / "_build" / ".jupyter_cache"
 BUDGET = 750  # pieces of work that book/execute.py compares with; today the longest notebook is worth 640
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 CHAPTER = re.compile(r"0[1-6]_")
+CITED = re.compile(r"\{cite:[tp]\}`([^`]+)`")
+UNNUMBERED = {"cho09", "cristianini01", "daniely20", "denisov91", "palmer92", "rahimi07", "xiao88", "yin88"}
+"""Works for which no DOI and no arXiv number could be looked up: proceedings without, and older journals."""
 
 CHECKED = {"nbval-check-output", "keep_output"}
 TAGS = CHECKED | {"hide-input", "hide-cell", "remove-cell"}
@@ -126,6 +130,13 @@ def test_figure_names_and_statement_labels_are_unique() -> None:
             names += re.findall(r"^:label: (\S+)", cell.source, flags=re.MULTILINE)
     names = [name for name in names if name]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_each_reference_is_cited_and_can_be_looked_up() -> None:
+    works = parse_file(str(BOOK / "references.bib"), "bibtex").entries
+    text = "".join(path.read_text("utf8") for path in [*NOTEBOOKS, *BOOK.glob("*.md")])
+    assert {key.strip() for keys in CITED.findall(text) for key in keys.split(",")} == set(works)
+    assert {key for key, work in works.items() if not {"doi", "eprint", "isbn"} & set(work.fields)} == UNNUMBERED
 
 
 def checked_cell() -> NotebookNode:
