@@ -17,6 +17,7 @@ TABLES = {path.stem: pd.read_csv(path) for path in sorted((BOOK / "data").glob("
 # For each sweep a point that takes little time.
 CHEAP: dict[str, dict[str, Any]] = {
     "decay": {"weight_decay": 0.009947183943243459, "rounds": 20},
+    "dimensions": {"d": 12, "rounds": 12},
     "long": {"tasks": 1, "representation_step": 3.2, "rounds": 20},
     "per_task": {"batch_size": 32},
     "phase": {"law": "uniform", "d": 512, "tasks": 64, "batch_size": 256},
