@@ -13,7 +13,7 @@ import pytest
 from docutils import nodes
 from fontTools.ttLib import TTFont
 
-from mtfl.sphinx_ext import fonts, mathematics, share_glyphs
+from mtfl.sphinx_ext import fonts, mathematics, search, share_glyphs
 from mtfl.sphinx_ext.mathematics import Typesetter, lines_of, package_folder
 
 
@@ -34,11 +34,43 @@ def test_a_formula_carries_mathml_and_needs_no_script(typesetter: Typesetter) ->
     assert "mjx-c1D465" in typesetter.style()  # the x
 
 
+@pytest.mark.parametrize(
+    ("tex", "line"),
+    [
+        (r"\|WM\|_F^2", "‖WM‖_F²"),
+        (r"\frac{\sigma_r}{\sigma_1}", "σᵣ/σ₁"),
+        (r"\hat f_1(z) = -\frac{a + b}{2\pi} \sum_{i=1}^n x_i^\top y'", "f\u0302₁(z) = −(a + b)/2π∑ᵢ₌₁ⁿxᵢᵀy′"),
+        (r"\sigma_{T+1}(P) \le O(d^{-1/2})", "σ_(T+1)(P) ≤ O(d^(−1/2))"),
+        (r"\sqrt{r/d}\, \overline{C}, x\in\{-1,1\}^r", "√(r/d) C\u0305, x ∈ {−1, 1}ʳ"),
+        (r"\begin{aligned}a&=\max_j b\\c&\le \log d\end{aligned}", "a = maxⱼ b c ≤ log d"),
+    ],
+)
+def test_a_search_shows_a_formula_as_a_line_of_text(typesetter: Typesetter, tex: str, line: str) -> None:
+    page = f'<section id="s"><h2>Title</h2><p>Let {typesetter.formula(tex, False)} be.</p></section>'
+    assert search.entries("page", page)[0].text == f"Let {line} be."
+
+
 @pytest.mark.parametrize("tex", [r"\undefinedcommand", r"\frac{1}{", r"x_1_2"])
 def test_a_formula_that_cannot_be_read_is_an_error(typesetter: Typesetter, tex: str) -> None:
     with pytest.raises(ValueError, match="TeX must be what MathJax reads"):
         typesetter.formula(tex, False)
     assert typesetter.formula("x", False)  # and it goes on
+
+
+def test_a_line_of_a_formula_begins_where_it_may(typesetter: Typesetter) -> None:
+    """Not with a space, nor behind an opening bracket; the space of a sign stays in the line that the sign ends."""
+
+    def lines(tex: str, display: bool) -> list[str]:
+        return typesetter.formula(tex, display).partition("<mjx-assistive")[0].split("<wbr>")
+
+    end, start = lines(r"(VA)^\top VA = A V^\top V A", False)
+    assert end.endswith('space="4" rspace="4"><mjx-c class="mjx-c3D"></mjx-c></mjx-mo>')
+    assert "space" not in start.partition(">")[0]
+    with_space, *others = lines(r"abcdefghijklm = n,\quad o = pqrstuvw", True)
+    assert with_space.rpartition("<mjx-")[2].startswith("mspace")
+    assert others and "<mjx-mspace" not in "".join(others)
+    assert len(lines(r"abcdefghijkl\Big(\sum_j abcdefghijkl\Big)", False)) == 1
+    assert len(lines(r"abcdefghijkl\sum_j abcdefghijkl", False)) == 2
 
 
 def translator() -> Any:

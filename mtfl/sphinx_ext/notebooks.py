@@ -385,7 +385,8 @@ def notebook(book: Book, page: str) -> NotebookNode:
     translator, source = Translator(book, page), book.notebooks.get(page)
     texts, captions, place = defaultdict(list), {}, 0  # by the number of the cell
     for place, part in placed(book.pages[page], source is not None):
-        translator.cell = source.cells[place].id if source else f"{page}-{place}"
+        # What Sphinx adds at the end, a tree of pages without text, may stand behind the last cell.
+        translator.cell = source.cells[min(place, len(source.cells) - 1)].id if source else f"{page}-{place}"
         if isinstance(part, nodes.Element) and part.get("nb_element") == "cell_code":
             figures = [
                 (figure, text) for figure in part.findall(nodes.figure) for text in figure.findall(nodes.caption)

@@ -17,7 +17,7 @@ from bs4.element import PageElement, Tag
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-# What is no text of the page. A formula is read from its MathML.
+# What is no text of the page. A formula is read from its MathML, and stands as a line of text.
 SILENT = re.compile(
     r"<(mjx-math|svg|script|style|noscript|pre|summary|button)\b.*?</\1>|<a class=\"headerlink\".*?</a>", re.DOTALL
 )
@@ -25,6 +25,55 @@ STATEMENT = "div.proof[id]:has(> p.admonition-title)"
 SET_OFF = "em, strong, td:first-child"
 HEADINGS = ["h1", "h2", "h3", "h4"]
 SPACE = re.compile(r"\s+")
+
+# Characters that stand as an index, as an exponent and as an accent, and signs with a space on each side.
+BELOW = str.maketrans("0123456789+-−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+ABOVE = str.maketrans("0123456789+-−=()abcdefghijklmnoprstuvwxyzT⊤′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀᵀ′")
+ACCENTS = {"¯": "\u0304", "―": "\u0305", "^": "\u0302", "~": "\u0303"}
+SIGNS = frozenset("+−±=≠≤≥<>≈∼→↦∈⊂≪≫:") | {":="}
+
+
+def script(text: str, characters: dict[int, int], sign: str) -> str:
+    """An index or an exponent: in the characters for it or, where there are none, behind a sign."""
+    text = text.replace(" ", "")
+    if all(ord(character) in characters for character in text):
+        return text.translate(characters)
+    return sign + (text if len(text) == 1 else f"({text})")
+
+
+def factor(text: str) -> str:
+    """A part of a fraction or under a root, in brackets where it is more than a product."""
+    return f"({text})" if re.search(r"[ /,]", text) else text
+
+
+def readable(node: PageElement) -> str:
+    """A formula's MathML as a line of text, as one writes it in a letter: ‖WM‖_F², σᵣ/σ₁."""
+    if not isinstance(node, Tag):
+        return str(node)
+    parts = [readable(child) for child in node.children]
+    match node.name, parts:
+        case "msub" | "munder", [base, below]:
+            return base + script(below, BELOW, "_") + " " * (len(base) > 1 and base.isalpha())
+        case "msup", [base, above]:
+            return base + script(above, ABOVE, "^")
+        case "msubsup" | "munderover", [base, below, above]:
+            return base + script(below, BELOW, "_") + script(above, ABOVE, "^")
+        case "mover", [base, accent]:
+            return "".join(character + ACCENTS.get(accent, "") for character in base)
+        case "mfrac", [above, below]:
+            return f"{factor(above)}/{factor(below)}"
+        case "msqrt", _:
+            return f"√{factor(''.join(parts))}"
+        case "mtr", _:
+            return "".join(parts) + " "
+        case "mspace", _:
+            return " "
+        case "mo", [sign]:
+            before = node.find_previous_sibling()
+            if sign in SIGNS and before and (before.name != "mo" or before.get_text() in ")]}|‖"):
+                return f" {sign} "
+            return {",": ", ", "\u2061": " ", "\u2062": "", "\u2063": ""}.get(sign, sign)
+    return "".join(parts)
 
 
 class Entry(NamedTuple):
@@ -58,8 +107,8 @@ def entries(page: str, body: str) -> list[Entry]:
     soup = BeautifulSoup(SILENT.sub("", body), "html.parser")
     for number in soup.select(".eqno"):
         number.extract()
-    for fraction in soup("mfrac"):
-        fraction.contents[-1].insert_before("/")
+    for formula in soup("math"):
+        formula.replace_with(readable(formula))
 
     def entry(node: Tag, kind: str, heading: Tag | None, within: str = "", mark: str = "") -> Entry:
         title = words(heading)
@@ -87,7 +136,7 @@ def entries(page: str, body: str) -> list[Entry]:
     return [*reversed(sections), *statements, *objects]
 
 
-def script(found: list[Entry], titles: dict[str, str]) -> str:
+def index_script(found: list[Entry], titles: dict[str, str]) -> str:
     """The index as a script: the titles of pages by their names, and the entries."""
     rows = [[*entry] for entry in found]
     return f"Search.setIndex({json.dumps([titles, rows], ensure_ascii=False, separators=(',', ':'))})\n"
@@ -113,7 +162,7 @@ class Index:
     def write(self, app: Sphinx, exception: Exception | None) -> None:
         """Write the index in the place of Sphinx's."""
         if not exception and app.builder.format == "html":
-            Path(app.outdir, "searchindex.js").write_text(script(self.found, self.titles), "utf8")
+            Path(app.outdir, "searchindex.js").write_text(index_script(self.found, self.titles), "utf8")
 
 
 def setup(app: Sphinx) -> None:

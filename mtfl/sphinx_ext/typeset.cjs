@@ -19,19 +19,25 @@ function coreOf(node) {
   return node;
 }
 
+// The sign of a part, also where it bears an exponent or an index.
 function signOf(node) {
   const core = coreOf(node);
+  if (["msub", "msup", "msubsup"].includes(core.kind)) return signOf(core.childNodes[0]);
   return core.isKind("mo") ? core.getText() : "";
 }
 
+const isSpace = node => coreOf(node).isKind("mspace");
+const isOpen = node => node?.texClass === OPEN || "([{⟨⌊⌈".includes((node && signOf(node)) || " ");
+
 // How good a place it is, 0 the best, and whether the line ends before this part or after it.
 function breakAt(node, width, last, kind) {
-  const { texClass } = node, space = coreOf(node).isKind("mspace");
+  const { texClass } = node, space = isSpace(node);
   if (texClass === PUNCT || (space && width >= QUAD)) return { level: 0 };
   if (texClass === REL) return { level: 1, before: kind !== "line" };
   if (texClass === BIN) return { level: "+−±∓".includes(signOf(node)) ? 2 : 3, before: kind !== "line" };
   if (space && width > 0) return { level: 3 };
-  if (texClass === OP && ![undefined, OP, BIN, REL, OPEN].includes(last?.texClass)) return { level: 3, before: true };
+  if (texClass === OP && ![undefined, OP, BIN, REL].includes(last?.texClass) && !isOpen(last))
+    return { level: 3, before: true };
   return { level: NaN };
 }
 
@@ -52,14 +58,15 @@ function breaksIn(row, boxes, kind) {
     if (node.texClass === CLOSE || ")]}⟩⌋⌉".includes(sign)) depth--;
     const { level, before } = breakAt(node, w, last, kind);
     parts.push({ node, width: w + L + R, rank: 4 * Math.max(0, depth) + level, before });
-    if (node.texClass === OPEN || "([{⟨⌊⌈".includes(sign)) depth++;
+    if (isOpen(node)) depth++;
     last = node;
   }
   const starts = [], most = 4 * parts.length;
   const widthOf = (from, to) => parts.slice(from, to).reduce((sum, part) => sum + part.width, 0);
   const split = (from, to, rank) => {
     if (widthOf(from, to) <= SHORT[kind] || rank > most) return widthOf(from, to);
-    const cuts = parts.flatMap((part, k) => (part.rank === rank ? [part.before ? k : k + 1] : []));
+    const past = cut => (cut < to && isSpace(parts[cut].node) ? past(cut + 1) : cut); // no line begins with a space
+    const cuts = parts.flatMap((part, k) => (part.rank === rank ? [part.before ? k : past(k + 1)] : []));
     const inside = cuts.filter(cut => widthOf(from, cut) > 0 && widthOf(cut, to) > 0);
     starts.push(...inside.map(cut => parts[cut].node));
     return Math.max(...[from, ...inside].map((start, k) => split(start, inside[k] ?? to, rank + 1)));
@@ -84,7 +91,14 @@ function allowBreaks({ math, nodeMap, adaptor, container }) {
     }
     if (!core.isInferred && !core.isKind("mrow")) return nodeMap.get(core)?.getOuterBBox().w ?? 0;
     const { width, starts } = breaksIn(core, nodeMap, kind);
-    starts.forEach(start => adaptor.insert(adaptor.node("wbr"), drawn(start)));
+    starts.forEach(start => {
+      const first = drawn(start), last = adaptor.previous(first), space = adaptor.getAttribute(first, "space");
+      if (space && last && !adaptor.getAttribute(last, "rspace")) { // the space of a sign stays in the line before
+        adaptor.removeAttribute(first, "space");
+        adaptor.setAttribute(last, "rspace", space);
+      }
+      adaptor.insert(adaptor.node("wbr"), first);
+    });
     return width;
   };
   const width = least(math.root.childNodes[0], math.display ? "display" : "line");

@@ -37,15 +37,16 @@ FLATTEN = "document.querySelectorAll('.mtfl-plot svg, mjx-container').forEach(pi
 # weight, underline, and the colours around and behind them. Two words of each look are judged; the other words of code
 # count as plain text.
 COLOURS_OF_LOOKS = """options => {
-    const looks = new Map();
+    const looks = new Map(), known = new Map();
     const backgrounds = node => {
-        const found = [];
-        for (; node; node = node.parentElement) {
-            const style = getComputedStyle(node);
-            if (style.backgroundImage !== "none" || !style.backgroundColor.endsWith(", 0)") || style.opacity !== "1")
-                found.push(style.backgroundColor, style.backgroundImage, style.opacity);
+        if (!node) return "";
+        if (!known.has(node)) {
+            const { backgroundColor, backgroundImage, opacity } = getComputedStyle(node);
+            const shows = backgroundImage !== "none" || !backgroundColor.endsWith(", 0)") || opacity !== "1";
+            const own = shows ? [backgroundColor, backgroundImage, opacity].join() : "";
+            known.set(node, own + backgrounds(node.parentElement));
         }
-        return found;
+        return known.get(node);
     };
     for (const node of document.querySelectorAll("body *")) {
         if (![...node.childNodes].some(child => child.nodeType === 3 && child.data.trim())) continue;
@@ -53,7 +54,7 @@ COLOURS_OF_LOOKS = """options => {
         const style = getComputedStyle(node);
         const look = [
             node.className, style.color, style.fontSize, style.fontWeight, style.textDecorationLine,
-            getComputedStyle(node.parentElement).color, ...backgrounds(node),
+            getComputedStyle(node.parentElement).color, backgrounds(node),
         ].join();
         looks.set(look, [...(looks.get(look) ?? []), node].slice(0, 2));
     }

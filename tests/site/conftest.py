@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opened import PAGES, QUIET, SITE, Opened, find_browser, new_window, serve
+from opened import CLIPBOARD, PAGES, QUIET, SITE, Opened, find_browser, new_window, serve
 from waiting import HANG_IN_BROWSER
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes a page's name on every page of the site."""
+    """Run a test that takes a page's name on every page of the site, and all of a module on one page, then the next."""
     if "name" in metafunc.fixturenames:
-        metafunc.parametrize("name", PAGES)
+        metafunc.parametrize("name", PAGES, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +55,17 @@ def served(site: Path) -> Iterator[str]:
 def address(request: pytest.FixtureRequest, site: Path) -> str:
     """The site's address: served, and opened as files."""
     return request.getfixturevalue("served") if request.param == "http" else site.resolve().as_uri() + "/"
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Browser, served: str, name: str) -> Iterator[Opened]:
+    """A page of the site, opened once for those tests of a module that leave it as it is for the others."""
+    context = new_window(browser, permissions=CLIPBOARD)
+    opened = Opened(context.new_page())
+    opened.watch(served)
+    opened.page.goto(served + name, wait_until="load")
+    yield opened
+    context.close()
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "
 PAGES = [name for path in pages_of(SITE) if (name := path.relative_to(SITE).as_posix()) != "index.html"]
 # The first is Chromium without its windows: opening a page there costs a quarter of the work.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 PACKED = (".woff", ".woff2", ".png")
 BLOCKS = ".bd-article section > *"
 # A style sheet by which blocks that are far away do not wait for the reader.

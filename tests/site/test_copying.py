@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe import violations
-from opened import Opened
+from opened import CLIPBOARD, Opened
 from playwright.sync_api import Page
 
 # A part of the page, selected as a reader does and copied with the keyboard; [text, HTML] of the clipboard.
@@ -22,7 +22,6 @@ READ = """async () => {
     const read = async type => item.types.includes(type) ? (await item.getType(type)).text() : "";
     return Promise.all(["text/plain", "text/html"].map(read));
 }"""
-CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
 @pytest.fixture
@@ -95,10 +94,10 @@ def test_an_example_is_copied_without_its_prompts(open_chapter: Callable[[str], 
         assert text.splitlines() == source.replace(prompts[0], "").strip().splitlines()
 
 
-def test_a_whole_page_has_every_formula_once(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    page = open_page(served, name, permissions=CLIPBOARD).page
-    shown = "all => all.filter(node => node.checkVisibility()).map(node => node.dataset.tex)"
-    formulas = page.locator("article mjx-container").evaluate_all(shown)
+def test_a_whole_page_has_every_formula_once(shown: Opened) -> None:
+    page = shown.page
+    seen = "all => all.filter(node => node.checkVisibility()).map(node => node.dataset.tex)"
+    formulas = page.locator("article mjx-container").evaluate_all(seen)
     text = copied_from(page, "main")
     assert all(formulas)
     for tex in set(formulas):
@@ -142,8 +141,8 @@ def test_a_field_is_left_to_itself(open_chapter: Callable[[str], Opened]) -> Non
 TARGETS = "div.proof.admonition[id]:has(> .admonition-title), .bd-article figure[id]:has(> figcaption)"
 
 
-def test_every_statement_and_figure_has_tools(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    page = open_page(served, name).page
+def test_every_statement_and_figure_has_tools(shown: Opened) -> None:
+    page = shown.page
     named = page.locator(TARGETS).evaluate_all("""all => all.map(node => {
         const title = node.querySelector(":scope > .admonition-title, :scope > figcaption");
         const [link, cite] = title.querySelectorAll(".mtfl-tools > *");

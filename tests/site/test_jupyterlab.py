@@ -33,13 +33,25 @@ CELLS = (
     "print(figure.tasks, figure.rounds, figure.energy, figure.conditioning)",
     "figure.rounds += 1",
 )
-CHAPTERS = {  # a figure of each, a state that Python sets, what the figure then says, and headings of the text
-    "intro": ("NeuronsInPlane", "figure.tasks = 3", "on 3 ", ("Figure 2 From a line to a cloud",)),
+ANCHOR = """document.querySelector('[data-jupyter-id="%s"]')"""
+# The code cell above the caption of a figure.
+DRAWS = """[...document.querySelectorAll(".jp-MarkdownOutput")]
+    .find((shown) => shown.textContent.trim().startsWith("%s ")).closest(".jp-Cell").previousElementSibling"""
+# A figure of each, a state that Python sets, what the figure then says, headings of the text, and references with the
+# places where they lead.
+CHAPTERS: dict[str, tuple[str, str, str, tuple[str, ...], dict[str, str]]] = {
+    "intro": ("NeuronsInPlane", "figure.tasks = 3", "on 3 ", ("Figure 2 From a line to a cloud",), {}),
     "02_pseudo_contrastive_loss": (
         "TaskKernel",
         "figure.tasks = 7",
         "The kernel of 7 ",
         ("2.2. Line by line to the loss", "Lemma 2.1 (The heads after one step)", "Figure 2.1 The formula is exact"),
+        {
+            "(2.6)": ANCHOR % "equation-eq-loss-pairs",
+            "Theorem 2.2": ANCHOR % "thm-pseudo-contrastive",
+            "Figure 2.3": DRAWS % "Figure 2.3",
+            "2024": ANCHOR % "id3",  # in another notebook
+        },
     ),
 }
 # The text of Markdown cells as a reader sees it, without formulas and code.
@@ -59,9 +71,6 @@ IN_SIGHT = """(place) => {
     const top = place?.offsetParent ? place.getBoundingClientRect().top : -1;
     return top > 0 && top < innerHeight;
 }"""
-# The code cell above the caption of a figure.
-DRAWS = """[...document.querySelectorAll(".jp-MarkdownOutput")]
-    .find((shown) => shown.textContent.trim().startsWith("%s ")).closest(".jp-Cell").previousElementSibling"""
 
 
 def write_notebook(path: Path) -> None:
@@ -73,7 +82,7 @@ def write_notebook(path: Path) -> None:
 
 def extend_chapter(path: Path) -> None:
     """Give a chapter's figure a name, and add two cells: one that reads the figure's state, one that sets it."""
-    kind, setting, _, _ = CHAPTERS[path.stem]
+    kind, setting, *_ = CHAPTERS[path.stem]
     chapter = nbformat.read(path, as_version=4)
     named = [cell for cell in chapter.cells if cell.source.strip() == f"{kind}()"]
     assert len(named) == 1
@@ -164,11 +173,11 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[..., Notebook]]:
-    """A function that opens a notebook and, unless told not to, runs all its cells."""
+    """A function that opens a notebook and runs all its cells."""
     home, token = lab
     context = new_window(browser, viewport={"width": 1300, "height": 1200}, reduced_motion="reduce")
 
-    def open_notebook(name: str, *, run: bool = True) -> Notebook:
+    def open_notebook(name: str) -> Notebook:
         page, away, errors = context.new_page(), [], []
         local = home.removeprefix("http")
         page.on("request", lambda request: None if local in request.url else away.append(request.url))
@@ -176,9 +185,8 @@ def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[.
         page.goto(f"{home}lab/workspaces/{name}/tree/{name}.ipynb?token={token}")  # a workspace holds its open tabs
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # what runs earlier is lost
         page.locator(".jp-Cell").first.click()  # the notebook listens to the menu
-        if run:
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_text("Run All Cells", exact=True).click()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
         return Notebook(page, away, errors)
 
     yield open_notebook
@@ -215,11 +223,11 @@ def test_python_and_the_reader_move_one_figure(open_notebook: Callable[..., Note
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_reads_and_runs_and_its_figure_lives(open_notebook: Callable[..., Notebook], chapter: str) -> None:
+def test_a_chapter_reads_runs_and_leads(open_notebook: Callable[..., Notebook], chapter: str) -> None:
     notebook = open_notebook(chapter)
     page, cells = notebook.page, notebook.page.locator(".jp-CodeCell")
     last = cells.count() - 1
-    _, _, words, headings = CHAPTERS[chapter]
+    _, _, words, headings, leads = CHAPTERS[chapter]
     page.wait_for_function(
         "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')]"
         ".every((prompt) => /\\d/.test(prompt.textContent))"
@@ -241,24 +249,9 @@ def test_a_chapter_reads_and_runs_and_its_figure_lives(open_notebook: Callable[.
     wait_for(lambda: notebook.run_cell(last - 1).strip() == "1")
     notebook.run_cell(last)
     notebook.says(words)
-    assert notebook.away == []
-    assert notebook.errors == []
 
-
-def test_references_lead_there(open_notebook: Callable[..., Notebook]) -> None:
-    notebook = open_notebook("02_pseudo_contrastive_loss", run=False)
-    page = notebook.page
-
-    def leads(link: str, place: str) -> None:
+    for link, place in leads.items():
         page.locator(".jp-MarkdownOutput").get_by_role("link", name=link, exact=True).last.click()
         page.wait_for_function(f"() => ({IN_SIGHT})({place})")
-
-    def anchor(name: str) -> str:
-        return f"document.querySelector('[data-jupyter-id=\"{name}\"]')"
-
-    leads("(2.6)", anchor("equation-eq-loss-pairs"))
-    leads("Theorem 2.2", anchor("thm-pseudo-contrastive"))
-    leads("Figure 2.3", DRAWS % "Figure 2.3")
-    leads("2024", anchor("id3"))  # in another notebook
     assert notebook.away == []
     assert notebook.errors == []

@@ -81,8 +81,8 @@ def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opene
     assert opened.weight(served + name) <= 350_000  # bytes, compressed
     assert opened.weight() <= 480_000  # with all that pages share, when nothing is in the browser's cache
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
-    for link in page.locator("a.mtfl-set:visible").all():  # it names a figure of the page, and what that figure knows
-        link.click()
+    # Each link to a figure names one of the page, and what that figure knows.
+    page.locator("a.mtfl-set:visible").evaluate_all("all => all.forEach(link => link.click())")
     assert opened.errors == []
     assert violations_in_all_views(opened) == []
 
@@ -146,7 +146,7 @@ def test_the_first_frame_has_the_readers_colours(
         held.append(route)
 
     page.route("**/*.js*", hold)
-    page.goto(served + "03_multitask_training.html", wait_until="commit")
+    page.goto(served + "intro.html", wait_until="commit")
     page.wait_for_function("window.frames_seen.length > 2 && document.querySelector('footer')")
     for route in held:
         route.continue_()
@@ -211,18 +211,17 @@ ENDS_OF_BLOCKS = f"""names => {{
 }}"""
 
 
-def test_links_land_where_they_would_if_all_was_laid_out(
-    open_page: Callable[..., Opened], served: str, site: Path, name: str
-) -> None:
+def test_links_land_where_they_would_if_all_was_laid_out(shown: Opened, site: Path, name: str) -> None:
     targets = {
         address.partition("#")[::2] for _, address in check_links.Page((site / name).read_text("utf8")).references
     }
     anchors = sorted({anchor(fragment) for path, fragment in targets if not path and fragment})
-    page = open_page(served, name).page
+    page = shown.page
     anchors = page.evaluate(ENDS_OF_BLOCKS, anchors)
     landed = page.evaluate(LANDINGS, [anchors, 3])
-    page.add_style_tag(content=AT_ONCE)
+    style = page.add_style_tag(content=AT_ONCE)
     whole = page.evaluate(LANDINGS, [anchors, 0])
+    style.evaluate("node => node.remove()")
     assert {key: (landed[key], whole[key]) for key in whole if abs(landed[key] - whole[key]) > 2} == {}
 
 
@@ -267,10 +266,9 @@ def test_mathematics_that_breaks_far_below_is_seen(open_page: Callable[..., Open
     assert shown_wrong(opened) == ["$$", "no"]
 
 
-def test_fonts_have_what_a_page_shows(open_page: Callable[..., Opened], served: str, site: Path, name: str) -> None:
-    opened = open_page(served, name)
-    opened.settle()
-    assert glyphs.missing(opened, served, site) == []
+def test_fonts_have_what_a_page_shows(shown: Opened, served: str, site: Path) -> None:
+    shown.settle()
+    assert glyphs.missing(shown, served, site) == []
 
 
 ICON = 'font: 900 1em "Font Awesome 6 Free"'

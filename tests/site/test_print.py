@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 PRINTED = ["reproduce", "01_setup"]  # a short page and a chapter
 MILLIMETRE = 72 / 25.4
 TOP, BOTTOM = 20 * MILLIMETRE, 18 * MILLIMETRE  # margins of a sheet
-WIDTH = 658  # px between the margins of A4
 
 
 @pytest.fixture(scope="module")
@@ -180,19 +179,6 @@ def test_no_sheet_is_half_empty(pdf: PdfReader) -> None:
             blank[index] = (lowest(pdf.pages[index]) - BOTTOM) / height
     assert len(blank) > 15
     assert {index: share for index, share in blank.items() if share > 0.45} == {}
-
-
-TOO_WIDE = """(all, width) => all.filter(node => node.checkVisibility())
-    .map(node => [node.getBoundingClientRect().right, node.tagName, node.textContent.slice(0, 60)])
-    .filter(([right]) => right > width)"""
-
-
-def test_nothing_is_wider_than_a_sheet(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    page = open_page(served, name, viewport={"width": WIDTH, "height": 900}).page
-    page.emulate_media(media="print")
-    parts = ".bd-article :is(pre, pre span, table, img, svg, mjx-math, p, h1, h2, h3)"
-    wide = page.locator(parts).evaluate_all(TOO_WIDE, WIDTH + 10)  # a little way into the margin
-    assert wide == []
 
 
 STATE = """() => [

@@ -9,6 +9,7 @@ import pytest
 from opened import Opened
 
 WIDTHS = (1280, 768, 640, 412, 360, 320)  # 640 is 1280 at a zoom of 200 %
+SHEET = 658  # CSS pixels between the margins of A4
 LEGIBLE = {412: 9, 360: 9, 320: 8}  # CSS pixels, of the smallest letters of a picture
 
 # What is wrong with a page at its present width, as "kind: where".
@@ -69,6 +70,17 @@ FAULTS = r"""legible => {
             && number.bottom > box.top + 1) fault("number on formula", told(formula));
     }
 
+    // Their lines, where they have several, stand apart.
+    for (const formula of all("div.math :is(mjx-math, mjx-mtd):has(> wbr)")) {
+        let above = -Infinity, line = [], end = Infinity;
+        for (const box of [...formula.children].map(part => part.getBoundingClientRect()).filter(box => box.width)) {
+            if (box.left < end - 6) [above, line] = [Math.max(...line), []];
+            if (box.top < above + 2) { fault("lines touch", told(formula.closest("div.math"))); break; }
+            line.push(box.bottom);
+            end = box.right;
+        }
+    }
+
     // Pictures, and the size of their letters.
     for (const plot of all(".mtfl-plot, .mtfl-figure")) {
         const name = plot.getAttribute("aria-label") ?? plot.closest("[id]").id;
@@ -82,6 +94,10 @@ FAULTS = r"""legible => {
         const name = svg.closest(".mtfl-plot").getAttribute("aria-label");
         if (Math.min(...sizes) < legible) fault("letters too small", `${Math.min(...sizes).toFixed(1)} px, ${name}`);
     }
+
+    // On a wide screen a table has the room that it needs.
+    for (const box of all(".mtfl-table, .pst-scrollable-table-container"))
+        if (innerWidth >= 1280 && scrolls(box)) fault("table scrolls sideways", told(box));
 
     // The caption of a table that scrolls is as wide as the column.
     for (const caption of all("caption")) {
@@ -106,10 +122,9 @@ FAULTS = r"""legible => {
     // Code goes on in the next line. What scrolls sideways shows that it does: by layers of background.
     for (const code of all("pre"))
         if (scrolls(code) && !code.closest(".mtfl-printed")) fault("code scrolls sideways", told(code));
-    for (const box of all("*").filter(overflows)) {
+    for (const box of all("*:not(mjx-container *, svg *)").filter(overflows)) {
         const { overflowX, backgroundAttachment } = getComputedStyle(box);
-        const inFormula = box.parentElement.closest("mjx-container");
-        if (overflowX !== "hidden" && !inFormula && !/local.*scroll/.test(backgroundAttachment))
+        if (overflowX !== "hidden" && !/local.*scroll/.test(backgroundAttachment))
             fault("no sign of scrolling", `${box.className || box.localName} ${told(box)}`);
     }
     return found;
@@ -125,11 +140,25 @@ def faults(opened: Opened, width: int) -> list[str]:
     return [f"{width} px, {fault}" for fault in page.evaluate(FAULTS, LEGIBLE.get(width, 0))]
 
 
-def test_nothing_is_cut_on_any_screen(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    opened = open_page(served, name)
-    answers = opened.page.locator("section[id^=exercises] .cell_output")
+TOO_WIDE = """(all, width) => all.filter(node => node.checkVisibility())
+    .map(node => [node.getBoundingClientRect().right, node.tagName, node.textContent.slice(0, 60)])
+    .filter(([right]) => right > width)"""
+
+
+def test_nothing_is_wider_than_a_sheet(shown: Opened) -> None:
+    page = shown.page
+    page.set_viewport_size({"width": SHEET, "height": 900})
+    page.emulate_media(media="print")
+    parts = ".bd-article :is(pre, pre span, table, img, svg, mjx-math, p, h1, h2, h3)"
+    wide = page.locator(parts).evaluate_all(TOO_WIDE, SHEET + 10)  # a little way into the margin
+    page.emulate_media(media="screen")
+    assert wide == []
+
+
+def test_nothing_is_cut_on_any_screen(shown: Opened) -> None:
+    answers = shown.page.locator("section[id^=exercises] .cell_output")
     assert not any(answer.is_visible() for answer in answers.all())  # as long as solutions are folded
-    assert [fault for width in WIDTHS for fault in faults(opened, width)] == []
+    assert [fault for width in WIDTHS for fault in faults(shown, width)] == []
 
 
 def written(folder: Path, body: str) -> str:
@@ -140,6 +169,7 @@ def written(folder: Path, body: str) -> str:
 
 
 WIDE = '<mjx-container><mjx-math style="display: inline-block; width: {}px">x</mjx-math></mjx-container>'
+TALL = '<b style="display: inline-block; width: 300px; height: 50px; vertical-align: middle"></b>'
 LETTER = (
     '<figure class="mtfl-plot" aria-label="p"><svg viewBox="0 0 100 20" style="width: {}px"><g transform="scale(0.1)">'
 )
@@ -172,6 +202,10 @@ SIGN = "background: " + ", ".join(["linear-gradient(red, blue) local"] * 2 + ["l
         (
             '<div class="math"><b class="eqno" style="position: fixed">(1)</b><mjx-container>x</mjx-container></div>',
             "number on formula",
+        ),
+        (
+            f'<div class="math"><mjx-container><mjx-math>{2 * (TALL + "<wbr>")}</mjx-math></mjx-container></div>',
+            "lines touch",
         ),
     ],
 )
