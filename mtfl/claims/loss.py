@@ -205,7 +205,7 @@ def _largest_deviations(seed: int) -> Tensor:
 
 
 def _deviation(
-    seed: int, *, generous: Generous = 1.291, two: float = 2.0, power: float = 2.0, rate: float = 0.5
+    seed: int, *, entries: Generous = 1.291, two: float = 2.0, power: float = 2.0, rate: float = 0.5
 ) -> tuple[Evidence, ...]:
     """The bound of failure 0.05 over the 95 % quantile of many tables, and against the package's bound."""
     bound = math.sqrt(two * math.log(4**power / 0.05)) / _MANY**rate
@@ -213,7 +213,7 @@ def _deviation(
     ours = kernel_deviation_bound(2, _MANY, failure=0.05)
     return (
         Evidence(
-            "bound over its generosity and the quantile, off 1", abs(bound / generous / sharp - 1), "at most", 0.011
+            "bound over its generosity and the quantile, off 1", abs(bound / entries / sharp - 1), "at most", 0.011
         ),
         Evidence("bound over the package's, off 1", abs(bound / ours - 1), "at most", _EXACT),
     )
