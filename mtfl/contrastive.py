@@ -4,7 +4,8 @@ Conventions. X is (n, d); H = relu(X W^T + b) is (n, m); labels Y are (T, n), so
 A are (T, m). Where every task has inputs of its own, X is (T, n, d), H is (T, n, m) and Y stays (T, n). A task's loss
 is the mean of l(y g) over its n inputs; the multi-task loss is the mean over the T tasks.
 
-With heads a_t after one step from zero put into the loss of a fresh batch, while all margins are below 1 (hinge),
+With heads a_t after one step from zero on one batch, put into the loss of a fresh batch, both shared by all tasks,
+while no margin exceeds 1 (hinge),
 
     L(W) = 1 - kappa^2 eta_a mean_{l,i} K_T(x_l, x_i) <relu(W_0 x_l), relu(W x_i)>,
 
@@ -164,7 +165,8 @@ def pseudo_contrastive_loss(
 ) -> Float[Tensor, ""]:
     """L(W) = l(0) - kappa^2 eta_a mean_{l,i} K(z_l, z_i) <relu(W_0 x_l), relu(W x_i)>, biases zero.
 
-    Exact for the hinge loss while all margins stay below 1; first order in step_size for the logistic loss.
+    Exact for the hinge loss on batches that all tasks share, while no margin exceeds 1; first order in step_size for
+    the logistic loss.
 
     Args:
         W: first layer, the variable.

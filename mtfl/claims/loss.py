@@ -92,38 +92,32 @@ def _head_step(seed: int, *, hinge: float = 1.0, logistic: float = 0.5, by: str 
 
 
 def _pseudo(
-    seed: int,
-    *,
-    constant: float = 1.0,
-    gain: float = 1.0,
-    shared: bool = True,
-    in_range: bool = True,
-    fresh_anchors: bool = False,
+    seed: int, *, gain: float = 1.0, shared: bool = True, small: bool = True, fresh_anchors: bool = False
 ) -> tuple[Evidence, ...]:
     """The hinge loss after the heads' step against sums over pairs (labels at random) and anchors (of patterns)."""
-    q, step = _instance(seed), 0.05 if in_range else 50.0
+    q, step = _instance(seed), 0.05 if small else 50.0
     coins = streams(seed, "labels")["labels"]
-    random = [2.0 * torch.randint(2, (5, n), generator=coins).double() - 1 for n in (30, 25)]
+    Y0, Y = (2.0 * torch.randint(2, (5, n), generator=coins).double() - 1 for n in (30, 25))
     own = 5 * torch.eye(5, dtype=torch.float64)
     weights = [torch.ones(()) if shared else own.repeat_interleave(n // 5, 1) for n in (30, 25)]
 
-    def gains(Y0: Tensor, Y: Tensor, formula: Tensor, what: str) -> Evidence:
-        heads = step * (weights[0] * Y0) @ q.H0 / 30
-        true = (weights[1] * margin_loss(Y * (heads @ q.H.T))).mean()
-        off = (constant - gain * formula - true) / (1 - true)
+    def gains(old: Tensor, new: Tensor, formula: Tensor, what: str) -> Evidence:
+        heads = step * (weights[0] * old) @ q.H0 / 30
+        true = (weights[1] * margin_loss(new * (heads @ q.H.T))).mean()
+        off = (1 - gain * formula - true) / (1 - true)
         return Evidence(f"relative difference of {what}", float(off.abs()), "at most", _EXACT)
 
-    pairs = step * ((random[0].T @ random[1] / 5) * (q.H0 @ q.H.T)).mean()
+    pairs = step * ((Y0.T @ Y / 5) * (q.H0 @ q.H.T)).mean()
     left, patterns = (q.H, q.p) if fresh_anchors else (q.H0, q.p0)
     anchors = Anchors.of(left, patterns, 2)
     anchored = 1 - pseudo_contrastive_loss(q.W, q.X, q.p, task_kernel(q.F), anchors, step_size=step)
     return (
-        gains(*random, pairs, "the sum over pairs from the multi-task loss, any labels"),
+        gains(Y0, Y, pairs, "the sum over pairs from the multi-task loss, any labels"),
         gains(q.F[:, q.p0], q.F[:, q.p], anchored, "the anchored form from the multi-task loss, labels of patterns"),
     )
 
 
-def _range(seed: int, *, limit: Lower = 1.0, threshold: float = 1.0, excess: float = 1.0) -> tuple[Evidence, ...]:
+def _range(seed: int, *, limit: Lower = 1.0, threshold: float = 1.0) -> tuple[Evidence, ...]:
     """Hinge loss minus formula: up to the range, which one neuron and equal inputs attain; and far beyond it."""
     q = _instance(seed)
 
@@ -133,7 +127,7 @@ def _range(seed: int, *, limit: Lower = 1.0, threshold: float = 1.0, excess: flo
     reach = float(q.H0.norm(dim=1).max() * q.H.norm(dim=1).max())
     parallel = q.H0.max() * q.H.max()  # the margin of one neuron, where all inputs and labels are the same
     inside = max(float(gap(q.unit, limit / reach).abs()), float(gap(parallel, limit / float(parallel)).abs()))
-    beyond = excess * (100 / reach * q.unit - threshold).clamp(min=0).mean()
+    beyond = (100 / reach * q.unit - threshold).clamp(min=0).mean()
     return (
         Evidence("hinge loss minus formula at the end of the range", inside, "at most", _EXACT),
         _equal("the mean overshoot from loss minus formula, 100 ranges", gap(q.unit, 100 / reach), beyond),
@@ -211,7 +205,7 @@ def _largest_deviations(seed: int) -> Tensor:
 
 
 def _deviation(
-    seed: int, *, generous: Generous = 1.291, two: float = 2.0, power: float = 2.0, rate: float = 0.5
+    seed: int, *, entries: Generous = 1.291, two: float = 2.0, power: float = 2.0, rate: float = 0.5
 ) -> tuple[Evidence, ...]:
     """The bound of failure 0.05 over the 95 % quantile of many tables, and against the package's bound."""
     bound = math.sqrt(two * math.log(4**power / 0.05)) / _MANY**rate
@@ -219,15 +213,13 @@ def _deviation(
     ours = kernel_deviation_bound(2, _MANY, failure=0.05)
     return (
         Evidence(
-            "bound over its generosity and the quantile, off 1", abs(bound / generous / sharp - 1), "at most", 0.011
+            "bound over its generosity and the quantile, off 1", abs(bound / entries / sharp - 1), "at most", 0.011
         ),
         Evidence("bound over the package's, off 1", abs(bound / ours - 1), "at most", _EXACT),
     )
 
 
-def _pulls(
-    seed: int, *, mean_square: float = 1.0, uniform: float = 1.0, balanced: float = 2.0, rate: float = 1.0
-) -> tuple[Evidence, ...]:
+def _pulls(seed: int, *, uniform: float = 1.0, balanced: float = 2.0, rate: float = 1.0) -> tuple[Evidence, ...]:
     """The mean square of (K_T - K_infinity) c over all tables of two tasks, weighted by their probabilities."""
     random = streams(seed, "law", "anchors")
     everything, parities = all_tasks(3), characters(3)[1:]
@@ -243,7 +235,7 @@ def _pulls(
 
     c = torch.rand(4, 3, generator=random["anchors"], dtype=torch.float64)
     found, _, law = error(all_tasks(2), some / some.sum(), c)
-    results = [_equal("the mean square error, a law at random", mean_square * law / 2**rate, found)]
+    results = [_equal("the mean square error, a law at random", law / 2**rate, found)]
     even, _, _ = error(all_tasks(2), torch.full((16,), 1 / 16, dtype=torch.float64), c)
     results.append(_equal("uniform: the mean square error", (4 - uniform) / 2**rate * c.square().sum(), even))
     c = torch.rand(8, 3, generator=random["anchors"], dtype=torch.float64)
@@ -332,14 +324,7 @@ def _all_tables(seed: int, adapted: bool, closed: bool) -> tuple[TwoLayerReLU, T
 
 
 def _fixed_heads(
-    seed: int,
-    *,
-    moment: float = 1.0,
-    rate: float = 1.0,
-    most: Upper = 1.0,
-    zero: bool = True,
-    adapted: bool = False,
-    closed: bool = True,
+    seed: int, *, rate: float = 1.0, most: Upper = 1.0, zero: bool = True, adapted: bool = False, closed: bool = True
 ) -> tuple[Evidence, ...]:
     """Gradients and pulls over all tables of tasks; the mean margin of the best features, with orthogonal heads."""
     network, X, gradients, pulls = _all_tables(seed, adapted, closed)
@@ -360,7 +345,7 @@ def _fixed_heads(
         Evidence("largest entry of the gradient, heads at zero, both losses", still, "at most", 0),
         Evidence("mean gradient over its root mean square", mean, "at most", _EXACT),
         Evidence("mean pull over its root mean square", drift, "at most", _EXACT),
-        _equal("the mean square of a pull", (moment * size / 2**rate).expand(2), second),
+        _equal("the mean square of a pull", (size / 2**rate).expand(2), second),
         Evidence("mean margin over its bound, heads at random and orthogonal", max(margins), "at most", 1 + _EXACT),
     )
 
@@ -519,7 +504,7 @@ CLAIMS: tuple[Claim, ...] = (
         _pseudo,
         {
             "batches of each task's own": {"shared": False},
-            "margins beyond 1": {"in_range": False},
+            "margins beyond 1": {"small": False},
             "fresh batch's anchors": {"fresh_anchors": True},
         },
     ),
