@@ -85,8 +85,8 @@ def _integrated(seed: int, stray: bool) -> tuple[Tensor, ...]:
     v, (tau, b) = 0.5 * torch.randn(2, generator=g, dtype=torch.float64), torch.rand(2, generator=g).double()
     tau, b = tau + 0.5, b - 0.5
     F = torch.tensor([[-1.0, 1, 1, 1], [1, 1, -1, 1], [-1, 1, -1, 1]]).double()
-    sizes, weight = (torch.from_numpy(x) for x in _half_normal(18))
-    nodes, widths = (torch.from_numpy(x) for x in np.polynomial.legendre.leggauss(18))
+    sizes, weight = (torch.from_numpy(x) for x in _half_normal(20))
+    nodes, widths = (torch.from_numpy(x) for x in np.polynomial.legendre.leggauss(20))
     h = pattern_signs(2)[:, None] * sizes.T
     length = (9 + (b + h @ v) / tau).clamp(min=0)[:, :, None] / 2
     t = 9 - length * (1 - nodes)
@@ -316,7 +316,7 @@ def _uniform_and_balanced(
     uniform, balanced = (_step(V, tau, limit_kernel(r, law), b) for law in ("uniform", "balanced"))
     own, share = own / 2**r, 1 - share / 2**r
     return _at_most(
-        1e-12,
+        1e-11,
         inside=(uniform.parallel - own * V - share * balanced.parallel).abs(),
         outside=(uniform.perpendicular - own - share * balanced.perpendicular).abs(),
     )
@@ -526,19 +526,19 @@ def _flowing(V: Tensor, tau: Tensor, F: Tensor, rounds: int, decay: float = 0.0)
 def _flows(seed: int, flipped: int, blind: bool, few: bool) -> tuple:
     """Flows of a table of odd tasks, without and with decay; of aligned layers of two neurons; of all odd tasks."""
     g, halves = _generator(seed), all_tasks(2)
-    F, start = _odd_table(4, g), Neurons.random(16, 3, 8, generator=g)
+    F, start = _odd_table(4, g), Neurons.random(6, 3, 8, generator=g)
     every = F if few else torch.cat([halves, -halves.flip(1)], 1)
     F[0, :flipped] *= -1
     if blind:
         F, start = pattern_signs(3).T[:1], start._replace(V=start.V * torch.tensor([0.0, 1, 1]).double())
     f1, signs, ones = degree_one(walsh_coefficients(F)), pattern_signs(2).T, torch.ones(2).double()
     beta = 0.65 + 0.3 * torch.rand(1, generator=g).double()
-    runs = [_flowing(start.V, start.tau, F, rounds) for rounds in (1, 12)]
+    run = _flowing(start.V, start.tau, F, 9)
     slowing = [start, *(_flowing(start.V, start.tau, F, rounds, 0.1).neurons for rounds in (1, 2, 3))]
     sizes = torch.cat([ones[:1], beta]), torch.cat([beta, ones[:1]])  # along the axes of A = diag(2/3, 1/3)
     aligned = [_flowing(torch.diag(x), ones, signs[[0, 0, 1]], 3).conditioning[-1] for x in sizes]
     lone = _flowing(torch.diag(ones), ones, signs[:1], 12).conditioning[-1]  # A = diag(1, 0)
-    return f1.T @ f1 / len(F), runs, slowing, float(beta), aligned, lone, _flowing(start.V, start.tau, every, 6)
+    return f1.T @ f1 / len(F), run, slowing, float(beta), aligned, lone, _flowing(start.V, start.tau, every, 4)
 
 
 def _flow(
@@ -556,7 +556,7 @@ def _flow(
     few: bool = False,
 ) -> tuple[Evidence, ...]:
     """The exact flow on odd tasks against the closed form, its bounds where they are attained, and the recursion."""
-    A, runs, slowing, beta, aligned, lone, all_odd = _flows(seed, flipped, blind, few)
+    A, run, slowing, beta, aligned, lone, all_odd = _flows(seed, flipped, blind, few)
     (V, V1, V2, V3), taus = [n.V for n in slowing], [n.tau for n in slowing]
     identity = torch.eye(3, dtype=torch.float64)
 
@@ -568,22 +568,22 @@ def _flow(
         values, vectors = torch.linalg.eigh(A)
         return V @ vectors * H(k, values) @ vectors.T
 
-    errors = [(run.neurons.V - closed(V, A, len(run.energy) - 1)).norm() / run.neurons.V.norm() for run in runs]
-    energy, uneven = runs[1].energy, H(3, torch.tensor([1 / 3, 2 / 3]).double())
+    energy, uneven = run.energy, H(3, torch.tensor([1 / 3, 2 / 3], dtype=torch.float64))
     lower, upper = beta**power * float(uneven[0] / uneven[1]), float(uneven[0] / uneven[1]) / beta**power
     steps = V1 - V @ (one * identity - 0.1 * identity + _C * A), V3 - (two - 0.1) * V2 + (one - 0.1) * V1 - _C * V2 @ A
     omega = math.acosh(1.25)
     envelope = excess * math.cosh(omega / 2) * math.exp(-12.5 * omega)
     return (
-        *_at_most(1e-9, closed_form=torch.stack(errors), part_outside=(runs[1].neurons.tau - taus[0]).abs(),
+        *_at_most(1e-9, closed_form=(run.neurons.V - closed(V, A, 9)).norm() / run.neurons.V.norm(),
+                  part_outside=(run.neurons.tau - taus[0]).abs(),
                   lower_bound_on_conditioning=_off(aligned[0], lower),
                   upper_bound_on_conditioning=_off(aligned[1], upper),
-                  all_odd_tasks=(all_odd.neurons.V - closed(V, every / 8 * identity, 6)).norm(),
+                  all_odd_tasks=(all_odd.neurons.V - closed(V, every / 8 * identity, 4)).norm(),
                   their_conditioning=(all_odd.conditioning / all_odd.conditioning[0] - 1).abs(),
                   flow_with_decay=torch.cat(steps).abs(),
                   part_outside_with_decay=(taus[3] - (one - 0.1) ** 3 * taus[0]).abs()),
         *_at_most(1 + 1e-9, unevenness_over_its_bound=lone / envelope),
-        *_at_most(0.05, energy_missing_after_12_rounds=1 - energy[-1]),
+        *_at_most(0.2, energy_missing_after_9_rounds=1 - energy[-1]),
         Evidence("least growth of energy over its rest in a round", float((energy / (1 - energy)).log().diff().min()),
                  "at least", 1e-3),
     )  # fmt: skip
@@ -661,17 +661,18 @@ def _unused(seed: int, *, extra: float = 1.0, used: bool = False, moved: int = 2
     return _at_most(1e-9, rotated_training_against_training_rotated=error, mean_square=_off(mean, float(stated_mean)))
 
 
-def _many_rounds(seed: int, *, tasks: int = 16) -> tuple[Evidence, ...]:
+def _many_rounds(seed: int, *, tasks: int = 64) -> tuple[Evidence, ...]:
+    """Training with small heads in two dimensions; it is to reach 3/4, which one task never does, even by luck."""
     found = []
     for d in (12, 48):
         g = _generator(seed)
         inputs = GaussianInputs.random(d, 3, generator=g, dtype=torch.float32)
         F = sample_tasks(tasks, 3, law="balanced", generator=g, dtype=torch.float32)
         start = TwoLayerReLU.random(24, d, tasks=tasks, generator=g, dtype=torch.float32)
-        settings = PretrainSettings(40, 512, 1e-3, 2000 * math.pi * 0.3)
+        settings = PretrainSettings(48, 512, 1e-3, 2000 * math.pi * 0.3)
         W = pretrain(start, inputs, F, settings, generator=g).network.W
         lower = min(energy_ratio(W, inputs.M), conditioning(W, inputs.M))
-        found.append(Evidence(f"the lower of energy and conditioning in {d} dimensions", lower, "at least", 0.5))
+        found.append(Evidence(f"the lower of energy and conditioning in {d} dimensions", lower, "at least", 0.75))
     return tuple(found)
 
 
@@ -686,7 +687,7 @@ CLAIMS: tuple[Claim, ...] = (
             "uniform law's kernel": {"limit": "uniform"},
             "labels that see a direction outside": {"stray": True},
         },
-        sharpness=1e-4,
+        sharpness=1e-3,
     ),
     _claim("lem-moments-fourier", _fourier, {"conjugate forgotten": {"conjugate": False}}, sharpness=1e-6),
     _claim("lem-pattern-moments", _moments, sharpness=0.02),
