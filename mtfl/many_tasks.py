@@ -144,8 +144,12 @@ class KernelNorms(NamedTuple):
         return cls(*(float(x.square().sum()) for x in (Z.T @ one, one, kernel)))
 
     @classmethod
-    def expected(cls, tasks: int | float, r: int) -> KernelNorms:
+    def expected(cls, tasks: int | float, r: int, *, shared: bool = True) -> KernelNorms:
         """The mean norms over tables of independent balanced tasks; tasks may be math.inf.
+
+        If each task has two batches of n inputs of its own (``shared=False``), noise is no longer common to different
+        tasks: in the means of |K_T Pi|^2 and |K_T|^2 the terms of a task with itself alone are left, and with them the
+        squared lengths above hold.
 
         From E|f1|^2 = r / (K - 1) and E|f1|^4 = (r (r + 2) (K - 4) + 4 r) / (K (K - 1) (K - 3)).
 
@@ -159,7 +163,7 @@ class KernelNorms(NamedTuple):
         _checks.require(tasks >= 1, "KernelNorms.expected", "tasks", "at least 1", tasks, "Choose tasks >= 1.")
         K, share = 2**r, 1 / tasks
         fourth = (r * (r + 2) * (K - 4) + 4 * r) / (K * (K - 1) * (K - 3))
-        agreement = share + (1 - share) / (K - 1)  # E tr K_T^2 / K^2
+        agreement = share + shared * (1 - share) / (K - 1)  # E tr K_T^2 / K^2
         both = share * fourth + (1 - share) * r / (K - 1) ** 2
         return cls(K**2 * both, K**2 * agreement * r / (K - 1), K**2 * agreement)
 

@@ -101,6 +101,19 @@ def test_expected_norms_are_means_over_all_tables(tasks: int) -> None:
         assert KernelNorms.expected(tasks, r) == pytest.approx(norms.mean(0), rel=1e-12)
 
 
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_expected_norms_with_inputs_of_each_tasks_own(tasks: int) -> None:
+    """In sums over pairs of tasks the pairs of a task with itself are left, and what involves no noise."""
+    norms = []
+    for table in itertools.product(balanced(2), repeat=tasks):
+        f1 = torch.stack(table) @ pattern_signs(2) / 4
+        A = f1.T @ f1 / tasks
+        norms.append([16 * A.square().sum(), 16 * A.trace() / tasks, 16 / tasks])
+    assert KernelNorms.expected(tasks, 2, shared=False) == pytest.approx(np.mean(norms, 0), rel=1e-12)
+    if tasks == 1:
+        assert KernelNorms.expected(1, 2, shared=False) == pytest.approx(KernelNorms.expected(1, 2), rel=1e-12)
+
+
 @pytest.mark.parametrize("r", [2, 3, 5])
 def test_infinitely_many_tasks(r: int) -> None:
     norms, K = KernelNorms.of(limit_kernel(r, "balanced")), 2**r
