@@ -79,7 +79,7 @@ def visit(browser: Browser, address: str) -> Visit:
     clock.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.goto(address, wait_until="load")
     page.wait_for_timeout(1000)
-    page.evaluate("new Promise(requestIdleCallback)")
+    page.evaluate("scheduler.postTask(() => {}, { priority: 'background' })")
     metrics = {one["name"]: one["value"] for one in clock.send("Performance.getMetrics")["metrics"]}
     loaded, drawn = page.evaluate(TIMES)
     context.close()

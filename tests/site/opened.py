@@ -41,14 +41,14 @@ QUIET = (
     "--disable-sync",
 )
 # Fonts are there, nothing has faded or slid for three frames, and nothing is left to do. (Chromium does not always keep
-# its promise to say when a transition has finished.)
+# its promises to say when a transition has finished and when it is idle: a page at rest may wait for ever.)
 SETTLED = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const moves = () => document.getAnimations().filter(
         move => move.playState === "running" && move.effect.getComputedTiming().endTime < Infinity);
     await document.fonts.ready;
     for (let still = 0; still < 3; still = moves().length ? 0 : still + 1) await frame();
-    await new Promise(requestIdleCallback);
+    await scheduler.postTask(() => {}, { priority: "background" });
 }"""
 
 
