@@ -70,7 +70,7 @@ def readable(node: PageElement) -> str:
             return " "
         case "mo", [sign]:
             before = node.find_previous_sibling()
-            if sign in SIGNS and before and (before.name != "mo" or before.get_text() in ")]}|‖"):
+            if sign in SIGNS and before and (before.name != "mo" or before.get_text() in ")]}⟩|‖⋯…"):
                 return f" {sign} "
             return {",": ", ", "\u2061": " ", "\u2062": "", "\u2063": ""}.get(sign, sign)
     return "".join(parts)

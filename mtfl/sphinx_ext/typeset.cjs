@@ -67,7 +67,7 @@ function breaksIn(row, boxes, kind) {
     if (widthOf(from, to) <= SHORT[kind] || rank > most) return widthOf(from, to);
     const past = cut => (cut < to && isSpace(parts[cut].node) ? past(cut + 1) : cut); // no line begins with a space
     const cuts = parts.flatMap((part, k) => (part.rank === rank ? [part.before ? k : past(k + 1)] : []));
-    const inside = cuts.filter(cut => widthOf(from, cut) > 0 && widthOf(cut, to) > 0);
+    const inside = [...new Set(cuts)].filter(cut => widthOf(from, cut) > 0 && widthOf(cut, to) > 0);
     starts.push(...inside.map(cut => parts[cut].node));
     return Math.max(...[from, ...inside].map((start, k) => split(start, inside[k] ?? to, rank + 1)));
   };
