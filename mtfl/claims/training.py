@@ -518,8 +518,9 @@ _C = 0.5
 def _flowing(V: Tensor, tau: Tensor, F: Tensor, rounds: int, decay: float = 0.0) -> PopulationFlow:
     """The flow on a table for c = 1/2, with eta_w lambda as the decay."""
     neurons, step = Neurons(V, tau, 0 * tau), 20 * math.pi * _C
-    options = {"head_step": 0.1, "representation_step": step, "weight_decay": decay / step}
-    return population_flow(neurons, task_kernel(F), rounds=rounds, **options)
+    return population_flow(
+        neurons, task_kernel(F), rounds=rounds, head_step=0.1, representation_step=step, weight_decay=decay / step
+    )
 
 
 @lru_cache(maxsize=4)
