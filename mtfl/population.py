@@ -1,12 +1,13 @@
 """What training does with infinitely many inputs, and finitely or infinitely many tasks.
 
 A neuron w is known by v = M^T w, tau = |w - M v| and its bias b; the input dimension d enters in no other way. With the
-moments of :mod:`mtfl.moments` and a task kernel K the negative gradient of the representation is, P = 2^-r,
+moments of :mod:`mtfl.moments` and a task kernel K the negative gradient of the linearised loss in w is, P = 2^-r,
 
     parallel_i    = kappa^2 eta_a sum_{z,z'} P^2 K(z, z') mu_z q_{z',i} z'_i         (along M_i)
     perpendicular = kappa^2 eta_a sum_{z,z'} P^2 K(z, z') mu_z rho_{z'}              (times w - M v)
 
-for Gaussian inputs, while all margins are below 1 (hinge) or to first order in eta_a (logistic).
+for Gaussian inputs. The hinge loss has this gradient but for inputs with a margin beyond 1, the logistic loss to first
+order in eta_a.
 """
 
 from __future__ import annotations

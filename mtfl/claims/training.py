@@ -518,8 +518,9 @@ _C = 0.5
 def _flowing(V: Tensor, tau: Tensor, F: Tensor, rounds: int, decay: float = 0.0) -> PopulationFlow:
     """The flow on a table for c = 1/2, with eta_w lambda as the decay."""
     neurons, step = Neurons(V, tau, 0 * tau), 20 * math.pi * _C
-    options = {"head_step": 0.1, "representation_step": step, "weight_decay": decay / step}
-    return population_flow(neurons, task_kernel(F), rounds=rounds, **options)
+    return population_flow(
+        neurons, task_kernel(F), rounds=rounds, head_step=0.1, representation_step=step, weight_decay=decay / step
+    )
 
 
 @lru_cache(maxsize=4)
@@ -527,7 +528,8 @@ def _flows(seed: int, flipped: int, blind: bool, few: bool) -> tuple:
     """Flows of a table of odd tasks, without and with decay; of aligned layers of two neurons; of all odd tasks."""
     g, halves = _generator(seed), all_tasks(2)
     F, start = _odd_table(4, g), Neurons.random(6, 3, 8, generator=g)
-    every = F if few else torch.cat([halves, -halves.flip(1)], 1)
+    every = _flowing(start.V, start.tau, F if few else torch.cat([halves, -halves.flip(1)], 1), 4)
+    whole = start.V
     F[0, :flipped] *= -1
     if blind:
         F, start = pattern_signs(3).T[:1], start._replace(V=start.V * torch.tensor([0.0, 1, 1]).double())
@@ -538,7 +540,7 @@ def _flows(seed: int, flipped: int, blind: bool, few: bool) -> tuple:
     sizes = torch.cat([ones[:1], beta]), torch.cat([beta, ones[:1]])  # along the axes of A = diag(2/3, 1/3)
     aligned = [_flowing(torch.diag(x), ones, signs[[0, 0, 1]], 3).conditioning[-1] for x in sizes]
     lone = _flowing(torch.diag(ones), ones, signs[:1], 12).conditioning[-1]  # A = diag(1, 0)
-    return f1.T @ f1 / len(F), run, slowing, float(beta), aligned, lone, _flowing(start.V, start.tau, every, 4)
+    return f1.T @ f1 / len(F), run, slowing, float(beta), aligned, lone, whole, every
 
 
 def _flow(
@@ -556,7 +558,7 @@ def _flow(
     few: bool = False,
 ) -> tuple[Evidence, ...]:
     """The exact flow on odd tasks against the closed form, its bounds where they are attained, and the recursion."""
-    A, run, slowing, beta, aligned, lone, all_odd = _flows(seed, flipped, blind, few)
+    A, run, slowing, beta, aligned, lone, whole, all_odd = _flows(seed, flipped, blind, few)
     (V, V1, V2, V3), taus = [n.V for n in slowing], [n.tau for n in slowing]
     identity = torch.eye(3, dtype=torch.float64)
 
@@ -578,7 +580,7 @@ def _flow(
                   part_outside=(run.neurons.tau - taus[0]).abs(),
                   lower_bound_on_conditioning=_off(aligned[0], lower),
                   upper_bound_on_conditioning=_off(aligned[1], upper),
-                  all_odd_tasks=(all_odd.neurons.V - closed(V, every / 8 * identity, 4)).norm(),
+                  all_odd_tasks=(all_odd.neurons.V - closed(whole, every / 8 * identity, 4)).norm(),
                   their_conditioning=(all_odd.conditioning / all_odd.conditioning[0] - 1).abs(),
                   flow_with_decay=torch.cat(steps).abs(),
                   part_outside_with_decay=(taus[3] - (one - 0.1) ** 3 * taus[0]).abs()),
