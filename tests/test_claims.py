@@ -147,7 +147,7 @@ def test_bad_claims_are_refused() -> None:
 # The ledger
 
 
-def test_ledger_as_text_and_as_a_table() -> None:
+def test_ledger_as_text_and_as_a_page() -> None:
     broken = a_claim([0.5, 1.25], {"idle <x>": [0.25, 3]}, "thm-broken")
     ledger = Ledger([judge(GOOD, range(2)), judge(broken, range(2))])
     assert ledger.failures == 1
@@ -159,13 +159,14 @@ def test_ledger_as_text_and_as_a_table() -> None:
         "passes! mutant idle <x>: 0.25",
         "1 claims pass, 1 fail",
     ]
-    table = ledger._repr_html_()
-    assert table.count("<tr") == 3
-    assert 'href="01_setup.html#thm-test"' in table
-    assert "<!-- statement 01_setup thm-test -->" in table
-    assert "states no constant" in table
-    assert "idle &lt;x&gt;: 0.25 (not caught)" in table
-    assert "<x>" not in table
+    page = ledger._repr_html_()
+    assert page.count("<article") == 2
+    assert "0 of 1 wrong versions are caught" in page
+    assert 'href="01_setup.html#thm-test"' in page
+    assert "<!-- statement 01_setup thm-test -->" in page
+    assert "states no constant" in page
+    assert "idle &lt;x&gt;: 0.25 (not caught)" in page
+    assert "<x>" not in page
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ TESTS = Path(__file__).parent
 OTHERS = {"waiting.py", "measure.py", "screenshots.py", Path(__file__).name}
 SLEEPS = {"sleep", "wait_for_timeout"}
 ENDS = {"wait", "communicate", "join", "settimeout"}  # of which a number would be the end
-CLOCKS_OF_PAGES = re.compile(r"\b(setTimeout|setInterval|performance\.now|Date\.now)\b")
+# The last is a wait for an idle moment that may never be told, see opened.py.
+CLOCKS_OF_PAGES = re.compile(r"\b(setTimeout|setInterval|performance\.now|Date\.now|Promise\(requestIdleCallback)\b")
 
 
 def is_number(node: ast.expr) -> bool:
@@ -67,6 +68,7 @@ def test_no_test_of_the_engine_does() -> None:
         "settings(deadline=200)",
         "page.evaluate('new Promise(done => setTimeout(done, 100))')",
         "page.evaluate('performance.now()')",
+        "page.evaluate('new Promise(requestIdleCallback)')",
     ],
 )
 def test_a_clock_is_seen(planted: str) -> None:

@@ -10,9 +10,13 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 from myst_nb.core.render import MimeData
+from sphinx import addnodes
+from sphinx.errors import ExtensionError
 
 from mtfl import sphinx_ext
+from mtfl.claims import CLAIMS, Ledger, judge
 from mtfl.explorables import NeuronsInPlane
+from mtfl.sphinx_ext.statements import PLACE, statement_of
 
 
 def widget(*children: str, **state: object) -> dict[str, object]:
@@ -225,3 +229,24 @@ def test_the_site_gets_the_scripts_of_the_extension() -> None:
 def test_a_script_that_changed_is_refused() -> None:
     with pytest.raises(ValueError, match="it has changed"):
         sphinx_ext.patch("const e = () => {}")
+
+
+def test_a_copy_of_a_statement_has_no_title_number_or_anchor() -> None:
+    chapter = new_document("chapter")
+    formula = nodes.math_block("", "x = 1", ids=["equation-eq"], label="eq", number=3)
+    link = addnodes.pending_xref("", refdoc="chapter", reftarget="eq")
+    content = nodes.section("", nodes.target("", "", refid="equation-eq"), formula, link, ids=["proof-content"])
+    chapter += nodes.admonition("", nodes.title("", "Of one"), content, label="thm-x", ids=["thm-x"], classes=["proof"])
+    first, second = statement_of(chapter, "thm-x", "claims")
+    assert isinstance(first, nodes.math_block)
+    assert (first["ids"], first["label"], first["number"], first.astext()) == ([], None, None, "x = 1")
+    assert isinstance(second, addnodes.pending_xref)
+    assert second["refdoc"] == "claims"
+    assert (formula["number"], link["refdoc"]) == (3, "chapter")
+    with pytest.raises(ExtensionError, match="got 'thm-y'"):
+        statement_of(chapter, "thm-y", "claims")
+
+
+def test_the_ledger_names_the_places_of_its_statements() -> None:
+    claim = CLAIMS[-1]
+    assert PLACE.findall(Ledger([judge(claim, [0])])._repr_html_()) == [(claim.chapter, claim.id)]

@@ -1,4 +1,4 @@
-"""The ledger: verdicts as lines of text and as a table of the book."""
+"""The ledger: verdicts as lines of text and as a page of the book."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXACT = 1e-3
 
 @dataclass(frozen=True)
 class Ledger:
-    """Verdicts, shown as text in a terminal and as a table on a page."""
+    """Verdicts, shown as text in a terminal and as a list on a page."""
 
     verdicts: Sequence[Verdict]
 
@@ -36,10 +36,7 @@ class Ledger:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(_row(verdict) for verdict in self.verdicts)
-        heads = ("Claim", "Tightest evidence", "Sharpness", "Wrong versions, caught at")
-        head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-        return f'<div class="mtfl-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        return f'<div class="mtfl-ledger">{"".join(map(_entry, self.verdicts))}</div>'
 
 
 def sharpness(claim: Claim) -> str:
@@ -59,19 +56,23 @@ def _found(e: Evidence) -> str:
     return f"{e.what}: {e.measured:.4g}, {e.relation} {e.bound:.4g}"
 
 
-def _row(verdict: Verdict) -> str:
-    claim = verdict.claim
-    anchor = claim.id.lower()
-    evidence = "<br>".join(html.escape(_found(e)) for e in verdict.tightest)
-    mutants = "".join(
+def _entry(verdict: Verdict) -> str:
+    claim, anchor = verdict.claim, verdict.claim.id.lower()
+    mutants = verdict.closest_mutants
+    caught = sum(closest.fails for closest in mutants.values())
+    wrong = "".join(
         f"<li>{html.escape(name)}: {closest.measured:.4g}{'' if closest.fails else ' (not caught)'}</li>"
-        for name, closest in verdict.closest_mutants.items()
+        for name, closest in mutants.items()
     )
-    link = f'<a href="{claim.chapter}.html#{anchor}"><code>{html.escape(claim.id)}</code></a>'
+    evidence = "".join(f"<li>{html.escape(_found(e))}</li>" for e in verdict.tightest)
     # The site puts the chapter's own statement in place of the comment.
     statement = html.escape(claim.statement) if claim.statement else f"<!-- statement {claim.chapter} {claim.id} -->"
     return (
-        f'<tr id="ledger-{anchor}"><td>{link} <small>{claim.source}</small><br>{statement}</td>'
-        f"<td><strong>{_word(verdict.passes)}</strong><br>{evidence}</td>"
-        f"<td>{html.escape(sharpness(claim))}</td><td><ul>{mutants}</ul></td></tr>"
+        f'<article id="ledger-{anchor}">'
+        f'<p><a href="{claim.chapter}.html#{anchor}"><code>{html.escape(claim.id)}</code></a> '
+        f"<strong>{_word(verdict.passes)}</strong> <small>{claim.source} | "
+        f"sharpness: {html.escape(sharpness(claim))}</small></p>"
+        f"<blockquote>{statement}</blockquote><ul>{evidence}</ul>"
+        f"<details><summary>{caught} of {len(mutants)} wrong versions are caught</summary><ul>{wrong}</ul></details>"
+        "</article>"
     )

@@ -19,7 +19,7 @@ from sphinx.util import logging
 
 from mtfl import explorables
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, search
+from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, search, statements
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -267,6 +267,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     citing.setup(app)
     printing.setup(app)
     search.setup(app)
+    statements.setup(app)
     app.add_transform(FigureLinks)
     app.add_post_transform(PlainStatus)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it

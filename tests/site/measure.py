@@ -27,7 +27,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # as pytest's setting does
 
 from check_links import pages_of
 from explorable_examples import KINDS, example
-from opened import QUIET, SITE, Opened, find_browser, serve, styled
+from opened import IDLE, QUIET, SITE, Opened, find_browser, serve, styled
 from playwright.sync_api import Browser, sync_playwright
 
 from mtfl.explorables import Explorable
@@ -79,7 +79,7 @@ def visit(browser: Browser, address: str) -> Visit:
     clock.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.goto(address, wait_until="load")
     page.wait_for_timeout(1000)
-    page.evaluate("new Promise(requestIdleCallback)")
+    page.evaluate(IDLE)
     metrics = {one["name"]: one["value"] for one in clock.send("Performance.getMetrics")["metrics"]}
     loaded, drawn = page.evaluate(TIMES)
     context.close()

@@ -39,16 +39,22 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Nothing is left to do. Where no frame is asked for, Chromium may never say so.
+IDLE = """async () => {
+    let idle = false;
+    requestIdleCallback(() => { idle = true; });
+    while (!idle) await new Promise(requestAnimationFrame);
+}"""
 # Fonts are there, nothing has faded or slid for three frames, and nothing is left to do. (Chromium does not always keep
 # its promise to say when a transition has finished.)
-SETTLED = """async () => {
+SETTLED = f"""async () => {{
     const frame = () => new Promise(requestAnimationFrame);
     const moves = () => document.getAnimations().filter(
         move => move.playState === "running" && move.effect.getComputedTiming().endTime < Infinity);
     await document.fonts.ready;
     for (let still = 0; still < 3; still = moves().length ? 0 : still + 1) await frame();
-    await new Promise(requestIdleCallback);
-}"""
+    await ({IDLE})();
+}}"""
 
 
 def find_browser() -> str | None:

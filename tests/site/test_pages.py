@@ -12,10 +12,12 @@ import glyphs
 import markup
 import pytest
 from axe import violations, violations_in_all_views
+from bs4 import BeautifulSoup, Tag
 from check_links import anchor
 from opened import AT_ONCE, BLOCKS, Opened, serve, styled
 from playwright.sync_api import Browser, Route
 
+from mtfl.claims import CLAIMS
 from mtfl.sphinx_ext.fonts import subset_font
 
 RAW_TEX = re.compile(r"\\begin\{|\\\(|\\\[|\$\$")
@@ -372,3 +374,19 @@ def test_a_request_to_another_site_is_seen(open_page: Callable[..., Opened], sit
 def test_broken_mathematics_is_seen(open_page: Callable[..., Opened], tmp_path: Path, body: str) -> None:
     (tmp_path / "page.html").write_text(PAGE.format(f"<p>{body}</p>"))
     assert shown_wrong(open_page(tmp_path.as_uri() + "/", "page.html"))
+
+
+def test_the_ledger_shows_what_the_chapters_say(site: Path) -> None:
+    pages = {path.stem: BeautifulSoup(path.read_text("utf8"), "html.parser") for path in site.glob("*.html")}
+
+    def told(node: Tag, without: str) -> str:
+        for part in node.select(without):
+            part.extract()
+        return "".join(node.get_text().split())
+
+    for claim in CLAIMS:
+        shown = pages["claims"].select_one(f"#ledger-{claim.id.lower()} blockquote")
+        stated = pages[claim.chapter].find(id=claim.id) if claim.source == "this book" else None
+        assert shown is not None, claim.id
+        expected = told(stated, ".admonition-title, .eqno, .headerlink") if stated else "".join(claim.statement.split())
+        assert told(shown, ".headerlink") == expected
