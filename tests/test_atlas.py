@@ -148,6 +148,7 @@ def test_six_features_by_the_sum_of_cosines() -> None:
     copies = np.array(copies) * 2.0 ** (nodes > 0).sum(1)
     share = copies @ np.cos(math.pi / 33 * nodes @ pattern_signs(6).numpy().T).prod(1) / 33**6
     assert_allclose(count_without_linear_part(6) / 2**64, share, rtol=1e-11)
+    assert count_without_linear_part(6) == 503_483_766_022_188  # as the claim of chapter 4 counts them
 
 
 @pytest.mark.parametrize("r", [2, 3, 4])
@@ -170,6 +171,7 @@ def test_exceptions_of_five_features_by_sampling() -> None:
     sizes = torch.linalg.eigvalsh(F2).abs()
     passes = (sizes >= 0.3 * sizes.amax(1, keepdim=True)).all(1) & (sizes.amax(1) > 0)
     exact = count_exceptions(5)
+    assert exact[-1] == 155_264  # as the claim of chapter 4 counts them
     share = float(exact[-1] / count_without_linear_part(5))
     error = math.sqrt(share * (1 - share) / len(F))
     assert len(F) > 2000

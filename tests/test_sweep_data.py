@@ -16,6 +16,9 @@ SWEEPS = {path.stem: Sweep.read(path) for path in sorted((BOOK / "sweeps").glob(
 TABLES = {path.stem: pd.read_csv(path) for path in sorted((BOOK / "data").glob("*.csv"))}
 # For each sweep a point that takes little time.
 CHEAP: dict[str, dict[str, Any]] = {
+    "budget_many": {"batch_size": 8, "representation_step": 0.3},
+    "budget_one": {"batch_size": 128, "representation_step": 1.0},
+    "budget_rounds": {"batch_size": 128, "representation_step": 0.1},
     "decay": {"weight_decay": 0.009947183943243459, "rounds": 20},
     "dimensions": {"d": 12, "rounds": 12},
     "long": {"tasks": 1, "representation_step": 3.2, "rounds": 20},

@@ -61,11 +61,11 @@ class RecoverySettings(PretrainSettings):
         _check_sizes(self)
 
 
-def recovery_run(settings: RecoverySettings, seed: int) -> tuple[float, float, float]:
-    """Energy, conditioning and accuracy after :func:`mtfl.pretraining.pretrain`, in single precision.
+def recovery_run(settings: RecoverySettings, seed: int) -> tuple[float, float, float, float]:
+    """Energy, conditioning, accuracy and weakest share after :func:`mtfl.pretraining.pretrain`, in single precision.
 
     The seed draws the subspace, the tasks, the initial weights and the batches. Accuracy is that of the last round's
-    fresh batch, the mean over all tasks.
+    fresh batch, the mean over all tasks. The weakest share is r sigma_r(W M)^2 / |W|_F^2.
     """
     random = streams(seed, "subspace", "tasks", "weights", "batches")
     inputs = GaussianInputs.random(settings.d, settings.r, generator=random["subspace"], dtype=torch.float32)
@@ -73,8 +73,9 @@ def recovery_run(settings: RecoverySettings, seed: int) -> tuple[float, float, f
     start = TwoLayerReLU.random(
         settings.neurons, settings.d, tasks=settings.tasks, generator=random["weights"], dtype=torch.float32
     )
-    history = pretrain(start, inputs, F, settings, generator=random["batches"]).history
-    return float(history.energy[-1]), float(history.conditioning[-1]), float(history.accuracy[-1])
+    trained = pretrain(start, inputs, F, settings, generator=random["batches"])
+    history, weakest = trained.history, _weakest_share(trained.network.W, inputs.M)
+    return float(history.energy[-1]), float(history.conditioning[-1]), float(history.accuracy[-1]), weakest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,7 @@ def step_run(settings: StepSettings, seed: int) -> tuple[float, float, float]:
     The step is drawn by :func:`mtfl.one_step.sampled_steps`, at a cost that does not depend on d. Weight decay takes
     off what infinitely many tasks of the law do outside the subspace to leading order: lambda = E[fhat_0^2] / 2 pi,
     which is 0 for balanced tasks and 2^-r / 2 pi for uniform ones. The weakest share is
-    r sigma_r(W M)^2 / |W|_F^2.
+    that of :func:`recovery_run`.
     """
     r = settings.r
     random = streams(seed, "tasks", "step")
@@ -126,8 +127,7 @@ def step_run(settings: StepSettings, seed: int) -> tuple[float, float, float]:
     )
     W = learned[0] - decay * start
     M = torch.eye(W.shape[1], r)
-    weakest = r * torch.linalg.svdvals(W[:, :r])[-1].square() / W.square().sum()
-    return energy_ratio(W, M), conditioning(W, M), float(weakest)
+    return energy_ratio(W, M), conditioning(W, M), _weakest_share(W, M)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +192,10 @@ def transfer_run(settings: TransferRunSettings, seed: int) -> tuple[float, ...]:
     )
 
 
+def _weakest_share(W: Tensor, M: Tensor) -> float:
+    return float(M.shape[1] * torch.linalg.svdvals(W @ M)[-1].square() / W.square().sum())
+
+
 def _check_sizes(settings: RecoverySettings | StepSettings | TransferRunSettings) -> None:
     where = type(settings).__name__
     _checks.dimensions(where, settings.d, settings.r)
@@ -201,7 +205,7 @@ def _check_sizes(settings: RecoverySettings | StepSettings | TransferRunSettings
 
 
 EXPERIMENTS: dict[str, Experiment] = {
-    "recovery": Experiment(RecoverySettings, ("energy", "conditioning", "accuracy"), recovery_run),
+    "recovery": Experiment(RecoverySettings, ("energy", "conditioning", "accuracy", "weakest_share"), recovery_run),
     "step": Experiment(StepSettings, ("energy", "conditioning", "weakest_share"), step_run),
     "transfer": Experiment(
         TransferRunSettings,
