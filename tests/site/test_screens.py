@@ -73,7 +73,8 @@ FAULTS = r"""legible => {
     // Their lines, where they have several, stand apart.
     for (const formula of all("div.math :is(mjx-math, mjx-mtd):has(> wbr)")) {
         let above = -Infinity, line = [], end = Infinity;
-        for (const box of [...formula.children].map(part => part.getBoundingClientRect()).filter(box => box.width)) {
+        const parts = [...formula.children].filter(part => getComputedStyle(part).display !== "inline");
+        for (const box of parts.map(part => part.getBoundingClientRect()).filter(box => box.width)) {
             if (box.left < end - 6) [above, line] = [Math.max(...line), []];
             if (box.top < above + 2) { fault("lines touch", told(formula.closest("div.math"))); break; }
             line.push(box.bottom);
