@@ -39,7 +39,7 @@ def _orthogonal(d: int, generator: torch.Generator) -> Tensor:
     return torch.linalg.qr(_normal(d, d, generator=generator)).Q
 
 
-def _diagonal(*values: float) -> Tensor:
+def _diagonal(*values: float | int) -> Tensor:
     return torch.diag(torch.tensor(values, dtype=torch.float64))
 
 
@@ -175,7 +175,7 @@ def _kernel_spectrum(
     return (
         _error("error for a table", table - formula[0]),
         _error("error for uniform and balanced tasks", uniform - formula[1], repelling - formula[2]),
-        _error("second moment off the diagonal", flips - _diagonal(*flips.diag())),
+        _error("second moment off the diagonal", flips - flips.diag().diag()),
     )
 
 
@@ -222,7 +222,7 @@ def _neurons(seed: int, count: int, d: int, r: int, normal: bool) -> tuple[Tenso
 @lru_cache(maxsize=1)
 def _start(seed: int, normal: bool) -> tuple:
     """Mean squares, variances and products of v and w_perp, and the laws of v, |v|^2, tau^2; d = 16, r = 3."""
-    V, outside = _neurons(seed, 100_000, 16, 3, normal)
+    V, outside = _neurons(seed, 60_000, 16, 3, normal)
     squares = torch.stack([V.square().sum(1), outside.square().sum(1)], 1)
     off = squares - torch.tensor([3, 13]) / 16
     mixed = torch.cat([off.prod(1, keepdim=True), V[:, :1] * V[:, 1:], V[:, :1] * outside], 1)
