@@ -131,9 +131,9 @@ def _nothing_else(seed: int, *, broken: str = "") -> tuple[Evidence, ...]:
     pairs = (network, X, Y), (turned, X @ Q.T, Y_turned)
     step, other = (0.9 * net.W - 0.5 * representation_gradient(net, x, y).W for net, x, y in pairs)
     return (
-        Evidence("labels that change", relabelled, "at most", 0),
+        Evidence("labels that change", int(relabelled), "at most", 0),
         _error("change of the log density", density, rounding=1e-10),
-        Evidence("points of the hypercube that are no image of one", missed, "at most", 0),
+        Evidence("points of the hypercube that are no image of one", int(missed), "at most", 0),
         _error("change of the scores", turned(X @ Q.T) - network(X), rounding=1e-10),
         _error("error of the turned step", other - step @ Q.T, rounding=1e-10),
     )
