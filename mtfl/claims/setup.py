@@ -39,7 +39,7 @@ def _orthogonal(d: int, generator: torch.Generator) -> Tensor:
     return torch.linalg.qr(_normal(d, d, generator=generator)).Q
 
 
-def _diagonal(*values: float) -> Tensor:
+def _diagonal(*values: float | int) -> Tensor:
     return torch.diag(torch.tensor(values, dtype=torch.float64))
 
 
@@ -131,9 +131,9 @@ def _nothing_else(seed: int, *, broken: str = "") -> tuple[Evidence, ...]:
     pairs = (network, X, Y), (turned, X @ Q.T, Y_turned)
     step, other = (0.9 * net.W - 0.5 * representation_gradient(net, x, y).W for net, x, y in pairs)
     return (
-        Evidence("labels that change", relabelled, "at most", 0),
+        Evidence("labels that change", int(relabelled), "at most", 0),
         _error("change of the log density", density, rounding=1e-10),
-        Evidence("points of the hypercube that are no image of one", missed, "at most", 0),
+        Evidence("points of the hypercube that are no image of one", int(missed), "at most", 0),
         _error("change of the scores", turned(X @ Q.T) - network(X), rounding=1e-10),
         _error("error of the turned step", other - step @ Q.T, rounding=1e-10),
     )
@@ -175,7 +175,7 @@ def _kernel_spectrum(
     return (
         _error("error for a table", table - formula[0]),
         _error("error for uniform and balanced tasks", uniform - formula[1], repelling - formula[2]),
-        _error("second moment off the diagonal", flips - _diagonal(*flips.diag())),
+        _error("second moment off the diagonal", flips - flips.diag().diag()),
     )
 
 
@@ -222,7 +222,7 @@ def _neurons(seed: int, count: int, d: int, r: int, normal: bool) -> tuple[Tenso
 @lru_cache(maxsize=1)
 def _start(seed: int, normal: bool) -> tuple:
     """Mean squares, variances and products of v and w_perp, and the laws of v, |v|^2, tau^2; d = 16, r = 3."""
-    V, outside = _neurons(seed, 100_000, 16, 3, normal)
+    V, outside = _neurons(seed, 60_000, 16, 3, normal)
     squares = torch.stack([V.square().sum(1), outside.square().sum(1)], 1)
     off = squares - torch.tensor([3, 13]) / 16
     mixed = torch.cat([off.prod(1, keepdim=True), V[:, :1] * V[:, 1:], V[:, :1] * outside], 1)
