@@ -377,7 +377,7 @@ def _exact_dimension_free(
         return (symmetric if second else any_table) / nu**eigenvalue * math.sqrt(m / (m - two)) * squares**power
 
     sharp = [bound(r, _LARGE, nu, _LARGE, r == 2) / distance for r, nu, distance in _sharp()]
-    drawn = [x / bound(3, 2**20, nu, 40, bool(k) or fast) for k, (nu, x) in enumerate(_distances(seed, law))]
+    drawn = [x / bound(3, 2.0**20, nu, 40.0, bool(k) or fast) for k, (nu, x) in enumerate(_distances(seed, law))]
     means = np.array([3 * (3 + two), 3 * (3 + two) * (3 + four), 1 / (9 - two), 1 / ((9 - two) * (9 - four))])
     off = np.abs(means / _chi_square_means() - 1).max()
     return (
