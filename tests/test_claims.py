@@ -23,7 +23,14 @@ from mtfl.claims.registry import Generous, Lower, Upper, constants, near_mutants
 BOOK = Path(__file__).parents[1] / "book"
 SEEDS = range(20)
 STATES_NOTHING = {"proof", "definition", "algorithm", "example", "assumption", "axiom"}
-STATES_NO_CONSTANT: dict[str, str] = {}
+STATES_NO_CONSTANT = {
+    **{f"C{number}": "a sentence of the paper; what is measured, and its bounds, are ours" for number in range(1, 8)},
+    "prop-nothing-else": "an invariance",
+    "conj-many-rounds": "a conjecture; its check asks for more than its threshold",
+    "cor-bias-free-parity": "a quantity is zero",
+    "thm-dimension-free": "two laws are equal",
+    "cor-linear-layer-blind": "the zero head minimises the risk",
+}
 """Claim without a constant -> what it says instead."""
 
 
