@@ -170,7 +170,7 @@ def _reached(r: int, most: int) -> tuple[float, ...]:
         onto.update(zip(steps[key], grown, strict=True))
     chances, found = {(0.0,) * r**2: 1.0}, []
     for _ in range(most + 1):
-        found.append(sum(chance for key, chance in chances.items() if onto[key].trace() > r - 0.5))
+        found.append(sum((chance for key, chance in chances.items() if onto[key].trace() > r - 0.5), 0.0))
         new = dict.fromkeys(onto, 0.0)
         for key, chance in chances.items():
             for share, other in zip(shares, steps[key], strict=True):
