@@ -5,8 +5,8 @@ the statement says. Near mutants scale them, one at a time, so none has to be wr
 says which way is false:
 
 * ``float``: part of an equation or a law; larger and smaller values are false.
-* ``Upper``, ``Lower``: the constant of a bound from above or below that is attained; only a smaller, only a larger one is
-  false.
+* ``Upper``, ``Lower``: the constant of a bound, from above or below, that is attained; only a smaller, only a larger
+  one is false.
 * ``Generous``: how many times a stated bound exceeds the sharp one, which the check computes; an equation again.
 
 Parameters of all other types are hypotheses and variants, which the named mutants change.
