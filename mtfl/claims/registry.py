@@ -198,7 +198,8 @@ def _room(e: Evidence, nan: float) -> float:
     return nan if math.isnan(e.margin) else e.margin / (abs(e.bound) or 1)
 
 
-def _parts(found: Evidence | tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+def parts(found: Evidence | tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """What a check found, one evidence for each part."""
     return (found,) if isinstance(found, Evidence) else found
 
 
@@ -208,6 +209,6 @@ def judge(claim: Claim, seeds: Iterable[int]) -> Verdict:
     remedy = "Give at least one seed."
     _checks.require(bool(seeds), "judge", "seeds", "non-empty", "none", remedy)
     checks = {"": claim.check, **claim.wrong}
-    runs = [{name: _parts(check(seed)) for name, check in checks.items()} for seed in seeds]
+    runs = [{name: parts(check(seed)) for name, check in checks.items()} for seed in seeds]
     found = {name: tuple(run[name] for run in runs) for name in checks}
     return Verdict(claim, found.pop(""), found)

@@ -689,7 +689,7 @@ CLAIMS: tuple[Claim, ...] = (
             "uniform law's kernel": {"limit": "uniform"},
             "labels that see a direction outside": {"stray": True},
         },
-        sharpness=1e-3,
+        sharpness=0.01,
     ),
     _claim("lem-moments-fourier", _fourier, {"conjugate forgotten": {"conjugate": False}}, sharpness=1e-6),
     _claim("lem-pattern-moments", _moments, sharpness=0.02),

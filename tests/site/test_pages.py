@@ -79,7 +79,7 @@ def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opene
     opened.settle()
     quiet(opened)
     assert opened.weight(served + name) <= 350_000  # bytes, compressed
-    assert opened.weight() <= 480_000  # with all that pages share, when nothing is in the browser's cache
+    assert opened.weight() <= 540_000  # with all that pages share, when nothing is in the browser's cache
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
     # Each link to a figure names one of the page, and what that figure knows.
     page.locator("a.mtfl-set:visible").evaluate_all("all => all.forEach(link => link.click())")
