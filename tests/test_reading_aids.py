@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 FORMULA = "<mjx-container><mjx-math><mjx-c></mjx-c></mjx-math><math><mi>T</mi></math></mjx-container>"
 STATEMENT = f"""<div class="proof theorem source-book admonition" id="thm-a">
 <p class="admonition-title"><span class="caption-number">Theorem 3.6 </span> (The {FORMULA} law)</p>
-<section class="theorem-content"><p>It <em>grows</em> by <math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>.</p></section></div>"""
+<section class="theorem-content"><p>It <em>grows</em> by <math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>.</p>
+</section></div>"""
 PROOF = '<div class="proof admonition" id="proof"><p>Proof. By induction.</p></div>'
 FIGURE = """<figure class="align-default" id="fig-a"><div class="output"></div><figcaption>
 <p><span class="caption-number">Figure 3.2 </span><span class="caption-text"><strong>Up.</strong> It grows.</span>\
