@@ -30,7 +30,7 @@ CLIPBOARD = ["clipboard-read", "clipboard-write"]
 PACKED = (".woff", ".woff2", ".png")
 BLOCKS = ".bd-article section > *"
 # A style sheet by which blocks that are far away do not wait for the reader.
-AT_ONCE = f"{BLOCKS} {{ content-visibility: visible !important }}"
+AT_ONCE = f"{BLOCKS}, .mtfl-ledger article {{ content-visibility: visible !important }}"
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
