@@ -170,7 +170,7 @@ def test_no_element_is_styled_twice_as_a_page_opens(
 
 def test_a_page_that_is_styled_anew_is_seen(open_page: Callable[..., Opened], browser: Browser, served: str) -> None:
     page = open_page(served, "claims.html").page
-    page.add_style_tag(content="article * { outline: 0 solid }")
+    page.add_style_tag(content=AT_ONCE + "article * { outline: 0 solid }")
     change = "document.documentElement.dataset.theme = 'dark'"
     count = styled(browser, page, lambda: page.evaluate(change))
     assert count > page.evaluate("document.querySelectorAll('article *').length")
