@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import math
@@ -123,6 +124,8 @@ def test_near_mutants_scale_every_constant_to_its_false_side() -> None:
     assert claim.generous == {"times": 4.0}
     assert sharpness(claim) == "1 %; times: generous, 4 times the sharp bound"
     assert judge(claim, range(3)).passes
+    words = [sharpness(dataclasses.replace(claim, sharpness=error)) for error in (0.025, 1e-3, 1e-4)]
+    assert [word.split(";")[0] for word in words] == ["2.5 %", "1 in 1000", "any error"]
 
 
 def test_constants_of_a_check_whose_keywords_are_fixed() -> None:

@@ -43,7 +43,9 @@ def sharpness(claim: Claim) -> str:
     """The relative error that a claim's check notices, in words, and how generous its bounds are."""
     parts = []
     if constants(claim.check):
-        parts.append("any error" if claim.sharpness < EXACT else f"{100 * claim.sharpness:g} %")
+        error = claim.sharpness
+        few = f"{100 * error:g} %" if error >= 0.01 else f"1 in {1 / error:.0f}"
+        parts.append("any error" if error < EXACT else few)
     parts += [f"{name}: generous, {factor:.3g} times the sharp bound" for name, factor in claim.generous.items()]
     return "; ".join(parts) or "states no constant"
 

@@ -15,6 +15,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from mtfl.claims.draws import balanced_tasks
 from mtfl.claims.registry import Claim, Evidence, Generous, Lower, Upper, stated
 from mtfl.contrastive import (
     LOSSES,
@@ -182,8 +183,7 @@ def _limits(
         worst = 0.0
         for r in (1, 2, 3):
             everything, parities, K = all_tasks(r), characters(r)[1:], 2**r
-            balanced = everything[everything.sum(1) == 0]
-            F = {"uniform": everything, "balanced": balanced, "parity": torch.cat([parities, -parities])}[law]
+            F = {"uniform": everything, "balanced": balanced_tasks(r), "parity": torch.cat([parities, -parities])}[law]
             eye = torch.eye(K, dtype=torch.float64)
             repelling = (K * eye - repulsion) / (K - gone)
             kernels = torch.stack([uniform * eye if law == "uniform" and white else repelling, limit_kernel(r, law)])
@@ -222,7 +222,7 @@ def _deviation(
 def _pulls(seed: int, *, uniform: float = 1.0, balanced: float = 2.0, rate: float = 1.0) -> tuple[Evidence, ...]:
     """The mean square of (K_T - K_infinity) c over all tables of two tasks, weighted by their probabilities."""
     random = streams(seed, "law", "anchors")
-    everything, parities = all_tasks(3), characters(3)[1:]
+    parities = characters(3)[1:]
     some = torch.rand(16, generator=random["law"], dtype=torch.float64)
 
     def error(F: Tensor, chances: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -239,7 +239,7 @@ def _pulls(seed: int, *, uniform: float = 1.0, balanced: float = 2.0, rate: floa
     even, _, _ = error(all_tasks(2), torch.full((16,), 1 / 16, dtype=torch.float64), c)
     results.append(_equal("uniform: the mean square error", (4 - uniform) / 2**rate * c.square().sum(), even))
     c = torch.rand(8, 3, generator=random["anchors"], dtype=torch.float64)
-    for name, F in (("balanced", everything[everything.sum(1) == 0]), ("parities", torch.cat([parities, -parities]))):
+    for name, F in (("balanced", balanced_tasks(3)), ("parities", torch.cat([parities, -parities]))):
         found, limit, _ = error(F, torch.full((len(F),), 1 / len(F), dtype=torch.float64), c)
         expected = (8 - balanced) / 2**rate * limit.square().sum()
         results.append(_equal(f"{name}: the mean square error", expected, found))
@@ -434,7 +434,7 @@ def _minimum(seed: int, law: str, m: int, even: bool = True, noise: bool = False
     """Free features of 12 inputs, minimised from a random start; the tasks are drawn, or all of a law on 2 features."""
     random = streams(seed, "tasks", "patterns", "start")
     F = sample_tasks(7, 3, generator=random["tasks"]) if law == "drawn" else all_tasks(2)
-    F = F[F.sum(1) == 0] if law == "balanced" else F
+    F = balanced_tasks(2) if law == "balanced" else F
     K = F.shape[1]
     p = torch.arange(12) % K if even else torch.arange(12) % 6 % K
     p = torch.randint(8, (12,), generator=random["patterns"]) if law == "drawn" else p

@@ -15,6 +15,7 @@ from scipy.stats import binom, chi2, kstest
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from mtfl.claims.draws import balanced_tasks, gauss_hermite
 from mtfl.claims.registry import Evidence, Generous, Lower, Upper, stated
 from mtfl.inputs import GaussianInputs
 from mtfl.many_tasks import KernelNorms, learned_steps
@@ -50,17 +51,11 @@ def _vectors(F: Tensor) -> Tensor:
     return degree_one(walsh_coefficients(F))
 
 
-def _balanced(r: int) -> Tensor:
-    F = all_tasks(r)
-    return F[F.sum(1) == 0]
-
-
 def _quadrature(r: int, d: int | float) -> tuple[Neurons, Tensor]:
     """Gauss-Hermite points v for N(0, I_r / d) as neurons with tau^2 at its mean, and root weights."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(5)
-    V = torch.cartesian_prod(*[torch.from_numpy(nodes / math.sqrt(d))] * r)
-    W = torch.cartesian_prod(*[torch.from_numpy(weights / weights.sum())] * r).prod(1)
-    return Neurons(V, torch.full_like(W, math.sqrt(1 - r / d)), torch.zeros_like(W)), W.sqrt()
+    points, weights = gauss_hermite(r, 5)
+    tau = torch.full_like(weights, math.sqrt(1 - r / d))
+    return Neurons(points / math.sqrt(d), tau, 0 * tau), weights.sqrt()
 
 
 def _steps(V: Tensor, F: Tensor) -> Tensor:
@@ -79,7 +74,7 @@ def _carried(
     isotropic: bool = False,
 ) -> tuple[Evidence, ...]:
     """One neuron under each task of r = 3, where R is nearest to its bound; and V along the eigenvectors of A."""
-    F, epsilon = _balanced(3), 0.3
+    F, epsilon = balanced_tasks(3), 0.3
     f1 = _vectors(F)
     U = epsilon * normalize(torch.randn(400, 3, generator=_generator(seed), dtype=torch.float64))
     A = gain * f1[:, :, None] * f1[:, None, :]
@@ -100,7 +95,7 @@ def _carried(
 @lru_cache(maxsize=2)
 def _left_over(seed: int, rank: int) -> tuple[float, float]:
     """One task of r = 3, three neurons at right angles: the largest sharp factor in R, and the exponent of |v|."""
-    F = _balanced(3)
+    F = balanced_tasks(3)
     F = F[_vectors(F).norm(dim=1) > 0]
     size = _vectors(F).square().sum(1, keepdim=True)
     Q = torch.linalg.qr(torch.randn(200, 3, 3, generator=_generator(seed), dtype=torch.float64)).Q
@@ -158,7 +153,7 @@ def _rate(seed: int, *, pairs: float = 2 / math.pi, power: float = 0.5, mixed: b
 @cache
 def _reached(r: int, most: int) -> tuple[float, ...]:
     """Chance that T = 0, ..., most balanced tasks span R^r: from each span that tasks may have, by one more task."""
-    vectors, counts = (_balanced(r) @ pattern_signs(r)).unique(dim=0, return_counts=True)
+    vectors, counts = (balanced_tasks(r) @ pattern_signs(r)).unique(dim=0, return_counts=True)
     shares = (counts.double() / counts.sum()).tolist()
     onto = {(0.0,) * r**2: torch.zeros(r, r).double()}  # projections by their entries
     steps: dict[tuple[float, ...], list[tuple[float, ...]]] = {}
@@ -184,7 +179,7 @@ def _spanning(
 ) -> tuple[Evidence, ...]:
     """Chances of spanning, step by step from span to span; and how many tasks miss the first feature."""
     T = 3 + seed % 10
-    zero = [float((_vectors(_balanced(r))[:, 0] == 0).double().mean()) for r in (2, 3, 4)]
+    zero = [float((_vectors(balanced_tasks(r))[:, 0] == 0).double().mean()) for r in (2, 3, 4)]
     bracket = [ways * math.comb(K // 2, K // 4) ** 2 / math.comb(K, K // 2) for K in (4, 8, 16, 1024)]
     rate = [(1 - _reached(r, 30)[30]) / r for r in (2, 3)]  # each of the r features may be the one
     terms = {missed: -3, 26: -6, 20: -4, 18: 9, 14: -12, 12: 30, 10: 20, 8: -35}
@@ -227,7 +222,7 @@ def _moments(
     """All balanced tasks of r = 2, 3 and random directions; exponential moments where their bounds are sharp."""
     g, found, largest, slopes = _generator(seed), [], [], []
     for r in (2, 3):
-        K, f1 = 2**r, _vectors(_balanced(r))
+        K, f1 = 2**r, _vectors(balanced_tasks(r))
         u = normalize(torch.cat([torch.eye(r).double(), torch.randn(20, r, generator=g, dtype=torch.float64)]))
         X, q = f1 @ u.T, u.pow(4).sum(1)
         scale = K * (K - 1) * (K - 3)
@@ -518,7 +513,7 @@ def _own_price(
     """All tables of two and of three tasks of r = 2: at the stated n the mean lengths are equal; and their ratio."""
     d, parts = 1e6, []
     for T, times in ((2, 1.0), (3, 1.0), (2, 0.5 + 0.1 * seed)):
-        tables = _balanced(2)[torch.cartesian_prod(*[torch.arange(6)] * T)]
+        tables = balanced_tasks(2)[torch.cartesian_prod(*[torch.arange(6)] * T)]
         psi = 1 - 1 / T + 3 * 4 / (4 * T)
         n = times * noise * d**power * 3 / (2 * T * psi) ** 0.5 * T ** (0.5 - root)
         lengths = torch.tensor([_own_lengths(F, d, n) for F in tables]).mean(0)
@@ -543,7 +538,7 @@ def _limits(Y: Tensor, nu: float) -> tuple[Tensor, Tensor]:
     K = Y.shape[2]
     P = Y @ pattern_signs(K.bit_length() - 1) / math.sqrt(K)
     values = torch.linalg.svdvals(P)
-    return values[:, -1] / values[:, 0], nu * Y.square().sum((1, 2)) / values.square().sum(1)
+    return values[:, -1] / values[:, 0].clamp(min=1e-12), nu * Y.square().sum((1, 2)) / values.square().sum(1)
 
 
 @lru_cache(maxsize=1)
@@ -633,7 +628,7 @@ def _balanced_inputs(
     """Mean norms over all pairs of balanced tasks, and those of infinitely many, for r = 2 and 3; then the ratios."""
     T, d, errors, ratios, halves = 2, 1e6, [], [], []
     for r in (2, 3):
-        K, F = 2**r, _balanced(r)
+        K, F = 2**r, balanced_tasks(r)
         first, second = (x.flatten() for x in torch.meshgrid(*[torch.arange(len(F))] * 2, indexing="ij"))
         pairs = torch.stack([F[first], F[second]], 1)
         kernels, Z = pairs.mT @ pairs / 2, pattern_signs(r) / math.sqrt(K)

@@ -125,14 +125,9 @@ class Claim:
         return "paper" if self.statement else "this book"
 
     @property
-    def near(self) -> dict[str, Check]:
-        """The wrong versions that are made from the constants."""
-        return near_mutants(self.check, self.sharpness)
-
-    @property
     def wrong(self) -> dict[str, Check]:
-        """All wrong versions, the named ones first."""
-        return {**self.mutants, **self.near}
+        """All wrong versions: the named ones, and those made from the constants."""
+        return {**self.mutants, **near_mutants(self.check, self.sharpness)}
 
     @property
     def generous(self) -> dict[str, float]:

@@ -15,6 +15,7 @@ from scipy import stats
 from scipy.linalg import subspace_angles
 from torch import Tensor
 
+from mtfl.claims.draws import balanced_tasks, largest, normal
 from mtfl.claims.registry import Claim, Evidence, Lower, Upper, stated
 from mtfl.contrastive import representation_gradient
 from mtfl.inputs import GaussianInputs, HypercubeInputs, sign_patterns
@@ -31,12 +32,8 @@ def _generator(seed: int) -> torch.Generator:
     return streams(seed, "claims of the setting")["claims of the setting"]
 
 
-def _normal(*shape: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
 def _orthogonal(d: int, generator: torch.Generator) -> Tensor:
-    return torch.linalg.qr(_normal(d, d, generator=generator)).Q
+    return torch.linalg.qr(normal(d, d, generator=generator)).Q
 
 
 def _diagonal(*values: float | int) -> Tensor:
@@ -44,7 +41,7 @@ def _diagonal(*values: float | int) -> Tensor:
 
 
 def _error(what: str, *errors: Tensor, rounding: float = _ROUNDING) -> Evidence:
-    return Evidence(what, max(float(e.abs().max()) for e in errors), "at most", rounding)
+    return Evidence(what, largest(*errors), "at most", rounding)
 
 
 def _mean(samples: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +107,7 @@ def _nothing_else(seed: int, *, broken: str = "") -> tuple[Evidence, ...]:
     g = _generator(seed)
     d, r, tasks = 9, 2, 3
     inputs, cube = GaussianInputs.random(d, r, generator=g), HypercubeInputs.axes(6, r)
-    basis = torch.linalg.qr(torch.cat([inputs.M, _normal(d, d - r, generator=g)], 1)).Q
+    basis = torch.linalg.qr(torch.cat([inputs.M, normal(d, d - r, generator=g)], 1)).Q
     outside = _orthogonal(d - r, g) * (1.01 if broken == "isometry" else 1)
     Q = basis @ torch.block_diag(_diagonal(1, 1), outside) @ basis.T
     Q = _orthogonal(d, g) if broken == "subspace" else Q
@@ -126,7 +123,7 @@ def _nothing_else(seed: int, *, broken: str = "") -> tuple[Evidence, ...]:
     F = torch.cat([torch.tensor([[-1.0, 1, -1, 1], [-1.0, -1, 1, 1]]).double(), sample_tasks(1, r, generator=g)])
     Y, Y_turned = (F[:, inputs.patterns(x)] for x in (X, X @ Q.T))
     relabelled = (Y != Y_turned).sum() + (cube.patterns(points) != cube.patterns(images)).sum()
-    W, b, A = (_normal(*shape, generator=g) for shape in ((6, d), (6,), (tasks, 6)))
+    W, b, A = (normal(*shape, generator=g) for shape in ((6, d), (6,), (tasks, 6)))
     network, turned = TwoLayerReLU(W, b, A), TwoLayerReLU(W @ (Q if broken == "weights" else Q.T), b, A)
     pairs = (network, X, Y), (turned, X @ Q.T, Y_turned)
     step, other = (0.9 * net.W - 0.5 * representation_gradient(net, x, y).W for net, x, y in pairs)
@@ -148,7 +145,7 @@ def _walsh(
     K, Z = 2**r, pattern_signs(r)
     Z = (Z + 1) / 2 if binary else Z
     chi = torch.stack([Z[:, [i for i in range(r) if S >> i & 1]].prod(1) for S in range(K - missing)])
-    f, task = _normal(K, generator=g), sample_tasks(1, r, generator=g)
+    f, task = normal(K, generator=g), sample_tasks(1, r, generator=g)
     fhat = mean * chi @ f / K
     return (
         _error("error of E[chi_S chi_S']", chi @ chi.T / K - norm * _diagonal(*[1] * len(chi))),
@@ -165,11 +162,11 @@ def _kernel_spectrum(
     g = _generator(seed)
     r = 2 + seed % 2
     K, chi = 2**r, characters(r)
-    F, everything = sample_tasks(5, r, generator=g), all_tasks(r)
-    balanced = everything[everything.sum(1) == 0]
+    F = sample_tasks(5, r, generator=g)
     turned = chi.T if transposed else chi[:, torch.randperm(K, generator=g)]
     even = torch.cat([F[:, torch.arange(K) ^ s] for s in range(K if flipped else 1)])
-    table, uniform, repelling, flips = (walsh(x).T @ walsh(x) / len(x) for x in (F, everything, balanced, even))
+    laws = F, all_tasks(r), balanced_tasks(r), even
+    table, uniform, repelling, flips = (walsh(x).T @ walsh(x) / len(x) for x in laws)
     kernels = task_kernel(F), limit_kernel(r), limit_kernel(r, "balanced")
     formula = [chi @ kernel @ turned / K**power for kernel in kernels]
     return (
@@ -195,7 +192,7 @@ def _law_moments(
     K = 2**r
     F = all_tasks(r)
     if law == "balanced":
-        F = F[F.sum(1) == 0]
+        F = balanced_tasks(r)
     elif law == "parity":
         F = torch.cat([characters(r)[1:], -characters(r)[1:]])
     F = F if both_signs else F[F[:, 0] > 0]
@@ -252,7 +249,7 @@ def _both_needed(
     """Least shares of layers on each of the four bounds and between them, for r = 1 too; the two examples."""
     g = _generator(seed)
     k, middle = (0.2 + 0.7 * torch.rand(2, generator=g, dtype=torch.float64)).sort().values.tolist()
-    M, outside = GaussianInputs.random(10, 3, generator=g).M, _normal(12, 10, generator=g)
+    M, outside = GaussianInputs.random(10, 3, generator=g).M, normal(12, 10, generator=g)
     outside = outside - outside @ M @ M.T
 
     def measured(W: Tensor, M: Tensor) -> tuple[float, float, float]:
@@ -303,7 +300,7 @@ def _angles(seed: int, *, power: float = 2.0, factor: float = 1.0, broken: str =
     """Energy of orthonormal rows against the mean squared cosine of SciPy's principal angles."""
     g = _generator(seed)
     M = GaussianInputs.random(9, 3, generator=g).M
-    Q = M + 0.3 * _normal(9, 3, generator=g)
+    Q = M + 0.3 * normal(9, 3, generator=g)
     Q = Q if broken == "orthonormal" else torch.linalg.qr(Q).Q
     angles = torch.from_numpy(subspace_angles(M.numpy(), Q.numpy()))
     cosines = angles.sin() if broken == "cosines" else angles.cos()

@@ -21,6 +21,7 @@ from scipy.special import gammaln, roots_genlaguerre
 from scipy.stats import binom
 from torch import Tensor
 
+from mtfl.claims.draws import largest, normal
 from mtfl.claims.registry import Claim, Evidence, Lower, Upper, stated
 from mtfl.inputs import GaussianInputs
 from mtfl.metrics import recovery
@@ -41,19 +42,15 @@ def _random(seed: int) -> torch.Generator:
     return streams(seed, "claims of a single task")["claims of a single task"]
 
 
-def _normal(*shape: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
 def _neurons(m: int, r: int, generator: torch.Generator, *, size: float = 0.5) -> Neurons:
     """Some v and tau with |v| / tau of order ``size``, and zero biases."""
     tau = 0.5 + torch.rand(m, generator=generator, dtype=torch.float64)
-    return Neurons(size * _normal(m, r, generator=generator), tau, torch.zeros_like(tau))
+    return Neurons(size * normal(m, r, generator=generator), tau, torch.zeros_like(tau))
 
 
 def _design(seed: int, r: int, d: int) -> tuple[Neurons, Tensor]:
     """A turned product rule with the moments of v ~ N(0, I_r / d) up to degree 5, tau = 1; roots of its weights."""
-    turn = torch.linalg.qr(_normal(r, r, generator=_random(seed))).Q
+    turn = torch.linalg.qr(normal(r, r, generator=_random(seed))).Q
     V = torch.tensor(list(product((-1, 0, 1), repeat=r))).double()
     weights = ((1 / 6) ** V.abs() * (2 / 3) ** (1 - V.abs())).prod(1)
     V, one = math.sqrt(3 / d) * V @ turn, torch.ones_like(weights)
@@ -91,16 +88,12 @@ def _quadrature(f: Tensor, V: Tensor, tau: Tensor, *, even: bool = False) -> tup
     return alpha, torch.einsum("mqk,qk,qkr->mr", active, mass, h), gamma
 
 
-def _largest(*errors: Tensor) -> float:
-    return max(float(error.detach().abs().max()) for error in errors if error.numel())
-
-
 def _correlation(
     seed: int, *, half: float = 0.5, power: float = 2.0, kappas: float = 2.0, length: float = 1.0, square: float = 2.0
 ) -> tuple[Evidence, ...]:
     g = _random(seed)
     V, tau, b = _neurons(6, 2, g)
-    f = _normal(4, generator=g)
+    f = normal(4, generator=g)
     V, tau = V.requires_grad_(), tau.requires_grad_()
     alpha, beta, gamma = _quadrature(f, V, tau)
     slopes = torch.autograd.grad(alpha.sum(), (V, tau), retain_graph=True)
@@ -109,11 +102,9 @@ def _correlation(
     errors = step.parallel - 0.5**kappas * 0.3 * climb[0], step.perpendicular * tau - 0.5**kappas * 0.3 * climb[1]
     euler = alpha - (V * beta).sum(1) - tau**square * gamma
     return (
-        Evidence("error of the step", _largest(*errors), "at most", 1e-11),
-        Evidence(
-            "error of the gradient", _largest(slopes[0] - beta, slopes[1] - tau**length * gamma), "at most", 1e-11
-        ),
-        Evidence("error of Euler's identity", _largest(euler), "at most", 1e-11),
+        Evidence("error of the step", largest(*errors), "at most", 1e-11),
+        Evidence("error of the gradient", largest(slopes[0] - beta, slopes[1] - tau**length * gamma), "at most", 1e-11),
+        Evidence("error of Euler's identity", largest(euler), "at most", 1e-11),
     )
 
 
@@ -127,21 +118,21 @@ def _visible(
 ) -> tuple[Evidence, ...]:
     g = _random(seed)
     V, tau, b = _neurons(4, 2, g)
-    f = _normal(4, generator=g)
+    f = normal(4, generator=g)
     seen = (f - f.flip(0) if odd else f + f.flip(0)) / 2
     moments, Z, f1 = pattern_moments(V, tau, b), pattern_signs(2), pattern_signs(2).T @ f / 4
     alpha, beta, gamma = _quadrature(seen, V, tau, even=True)
     first = torch.einsum("k,mkr->mr", f, moments.first * Z) / 4
     neurons = _neurons(3, 5, g)
-    one = _normal(32, generator=g)
+    one = normal(32, generator=g)
     other = one + 0.7 * characters(5)[list(added)].sum(0)
     steps = [population_step(*neurons, x.outer(x)) for x in (one, other)]
     unseen = [x - y for x, y in zip(*steps, strict=True)]
     return (
-        Evidence("error of alpha", _largest(moments.mean @ f / 4 - linear * V @ f1 - half * alpha), "at most", 1e-11),
-        Evidence("error of beta", _largest(first - linear * f1 - half * beta), "at most", 1e-11),
-        Evidence("error of gamma", _largest(moments.density @ f / 4 - gamma), "at most", 1e-11),
-        Evidence("difference of the steps", _largest(*unseen), "at most", 1e-11),
+        Evidence("error of alpha", largest(moments.mean @ f / 4 - linear * V @ f1 - half * alpha), "at most", 1e-11),
+        Evidence("error of beta", largest(first - linear * f1 - half * beta), "at most", 1e-11),
+        Evidence("error of gamma", largest(moments.density @ f / 4 - gamma), "at most", 1e-11),
+        Evidence("difference of the steps", largest(*unseen), "at most", 1e-11),
     )
 
 
@@ -160,7 +151,7 @@ def _odd(
 ) -> tuple[Evidence, ...]:
     g = _random(seed)
     neurons = _neurons(6, 3, g)
-    f = _normal(8, generator=g)
+    f = normal(8, generator=g)
     f = f if even else (f - f.flip(0)) / 2
     f1 = pattern_signs(3).T @ f / 8
     inside, outside = _steps(f[None], neurons)
@@ -183,9 +174,9 @@ def _odd(
     settings = PretrainSettings(4, 64, head_step=0.5, representation_step=0.5, weight_decay=0.2)
     end = pretrain(start, _Changed(M, symmetric), task[None], settings, generator=g).network
     return (
-        Evidence("error of the step", _largest(*errors), "at most", _ROUNDING),
-        Evidence("correlation with a parity of three or five", _largest(*alphas), "at most", _ROUNDING),
-        Evidence("change but for decay", _largest(end.A, end.W - (1 - shrinks) ** 4 * start.W), "at most", _ROUNDING),
+        Evidence("error of the step", largest(*errors), "at most", _ROUNDING),
+        Evidence("correlation with a parity of three or five", largest(*alphas), "at most", _ROUNDING),
+        Evidence("change but for decay", largest(end.A, end.W - (1 - shrinks) ** 4 * start.W), "at most", _ROUNDING),
     )
 
 
@@ -265,8 +256,8 @@ def _second(
         for balanced, kept in errors.items():
             kept.append(float(_FAR) ** power * ratios[(f0 == 0) == balanced] - law[(f0 == 0) == balanced])
     return (
-        Evidence("error of a constant, unbalanced tasks", _largest(*errors[False]), "at most", 1e-3),
-        Evidence("error of a constant, balanced tasks", _largest(*errors[True]), "at most", 1e-3),
+        Evidence("error of a constant, unbalanced tasks", largest(*errors[False]), "at most", 1e-3),
+        Evidence("error of a constant, balanced tasks", largest(*errors[True]), "at most", 1e-3),
     )
 
 
@@ -278,7 +269,7 @@ def _energy(seed: int, *, power: float = 2.0, weight: float = 1.0, mean: bool = 
     inside, outside = _steps(F[seen], _neurons(6, 3, _random(seed), size=1e-5))
     energy = inside.square().sum(2) / (inside.square().sum(2) + outside.square())
     limit = (f1**power / (weight * mean * f0**power + f1**power).clamp(min=1e-300))[seen]
-    return Evidence("largest error of a neuron's energy", _largest(energy - limit[:, None]), "at most", 1e-3)
+    return Evidence("largest error of a neuron's energy", largest(energy - limit[:, None]), "at most", 1e-3)
 
 
 def _constant(seed: int, *, gain: float = 1 / (2 * math.pi), changed: int = 0) -> tuple[Evidence, ...]:
@@ -289,10 +280,10 @@ def _constant(seed: int, *, gain: float = 1 / (2 * math.pi), changed: int = 0) -
     inside, outside = _steps(f, neurons)
     before, after = recovery(neurons.V, neurons.tau), recovery(inside, outside)
     errors = [x - y for x, y in zip(after, before, strict=True)]
-    error = _largest(inside - gain * neurons.V, outside - gain * neurons.tau)
+    error = largest(inside - gain * neurons.V, outside - gain * neurons.tau)
     return (
         Evidence("error of the step", error, "at most", _ROUNDING),
-        Evidence("change of energy and conditioning", _largest(*errors), "at most", _ROUNDING),
+        Evidence("change of energy and conditioning", largest(*errors), "at most", _ROUNDING),
     )
 
 
@@ -337,10 +328,10 @@ def _exception(
         numbers[r] = float(sizes[chosen][values[r][:, -1] > 0.01 * values[r][:, 0]].sum())
     conditioning = values[3][:, -1] / values[3][:, 0]
     return (
-        Evidence("relative error of the step", _largest(*errors), "at most", 1e-3),
-        Evidence("energy outside", _largest(*lost), "at most", 1e-3),
+        Evidence("relative error of the step", largest(*errors), "at most", 1e-3),
+        Evidence("energy outside", largest(*lost), "at most", 1e-3),
         Evidence("error of the numbers for two and three", numbers[2] + abs(numbers[3] - count), "at most", 0),
-        Evidence("error of the conditioning of three", _largest(conditioning - even), "at most", 1e-3),
+        Evidence("error of the conditioning of three", largest(conditioning - even), "at most", 1e-3),
     )
 
 
@@ -381,7 +372,7 @@ def _count(
     g, Z = _random(seed), pattern_signs(3)
     neurons = _neurons(6, 3, g)
     R = torch.eye(3, dtype=torch.float64)[torch.randperm(3, generator=g)] * Z[torch.randint(8, (1,), generator=g)]
-    R = R if signed else torch.linalg.qr(_normal(3, 3, generator=g)).Q
+    R = R if signed else torch.linalg.qr(normal(3, 3, generator=g)).Q
     moved = ((Z @ R.T > 0) * torch.tensor([1, 2, 4])).sum(1)
     F = _sorted_tasks(3)[0]
     first = _steps(F[:, moved], neurons)
@@ -403,8 +394,8 @@ def _count(
     )
     return (
         Evidence("difference of counts", max(counts), "at most", 0),
-        Evidence("difference of exact steps", _largest(*turned), "at most", _ROUNDING),
-        Evidence("difference of energy or conditioning in five rounds", _largest(*differences), "at most", 1e-9),
+        Evidence("difference of exact steps", largest(*turned), "at most", _ROUNDING),
+        Evidence("difference of energy or conditioning in five rounds", largest(*differences), "at most", 1e-9),
     )
 
 
@@ -420,11 +411,11 @@ _FAINT = {2: (2, 2), 3: (0, 0), 4: (26, 26)}  # of them all r directions, but by
 def _frames(seed: int, r: int, d: int) -> tuple[Tensor, Tensor, Tensor, PatternMoments]:
     """Neurons along random orthogonal frames, at lengths and with weights of the chi-square law; tau is random."""
     g = _random(seed)
-    frames = torch.linalg.qr(_normal(40, r, r, generator=g)).Q.reshape(-1, r)
+    frames = torch.linalg.qr(normal(40, r, r, generator=g)).Q.reshape(-1, r)
     lengths, masses = roots_genlaguerre(3, r / 2 - 1)
     V = torch.cat([math.sqrt(2 * x / d) * sign * frames for x in lengths for sign in (-1, 1)])
     weights = torch.from_numpy(masses / masses.sum()).repeat_interleave(2 * len(frames)) / (2 * len(frames))
-    tau = (1 - r / d + math.sqrt(2 / d) * _normal(len(V), generator=g)).sqrt()
+    tau = (1 - r / d + math.sqrt(2 / d) * normal(len(V), generator=g)).sqrt()
     return V, tau, weights, pattern_moments(V, tau, torch.zeros_like(tau))
 
 
@@ -561,8 +552,8 @@ def _limit(
         ratio, copies = _evenness(r)
         wrong.append(abs(float(copies[ratio >= bar].sum()) - counts * number))
     return (
-        Evidence("error of a limit, tasks with f1", _largest(*line), "at most", 3e-3),
-        Evidence("error of a limit, tasks with f0 and F2 alone", _largest(*rest), "at most", 3e-3),
+        Evidence("error of a limit, tasks with f1", largest(*line), "at most", 3e-3),
+        Evidence("error of a limit, tasks with f0 and F2 alone", largest(*rest), "at most", 3e-3),
         Evidence("order of the other steps in 1 / d", float(torch.cat(orders).min()), "at least", order - 0.01),
         Evidence("error of the numbers of tasks", max(wrong), "at most", 0),
     )

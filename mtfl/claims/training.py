@@ -15,6 +15,7 @@ import torch
 from scipy.special import log_ndtr, ndtr, ndtri, wofz
 from torch import Tensor
 
+from mtfl.claims.draws import balanced_tasks
 from mtfl.claims.registry import Claim, Evidence, Generous, Lower, Upper, stated
 from mtfl.inputs import GaussianInputs
 from mtfl.metrics import conditioning, energy_ratio
@@ -470,8 +471,8 @@ def _largest_leftover() -> float:
 
     In units of (sum_j epsilon_j^2 |v_j|^2)^(1/2).
     """
-    F, eps = all_tasks(3), 0.01
-    F, V = F[F.sum(1) == 0], eps * torch.cat([torch.eye(3), -torch.eye(3)]).double()
+    F, eps = balanced_tasks(3), 0.01
+    V = eps * torch.cat([torch.eye(3), -torch.eye(3)]).double()
     p, _ = _remainders(F, V, torch.ones(6).double(), drift=0.0, signal=0.0, own=0.0, pairs=0.0)
     rows = torch.stack([p[:3], p[3:]], 2).flatten(0, 1)  # (neuron and task, 2, r)
     values = torch.linalg.svdvals(rows)
@@ -689,7 +690,7 @@ CLAIMS: tuple[Claim, ...] = (
             "uniform law's kernel": {"limit": "uniform"},
             "labels that see a direction outside": {"stray": True},
         },
-        sharpness=0.01,
+        sharpness=1e-3,
     ),
     _claim("lem-moments-fourier", _fourier, {"conjugate forgotten": {"conjugate": False}}, sharpness=1e-6),
     _claim("lem-pattern-moments", _moments, sharpness=0.02),

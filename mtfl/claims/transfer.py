@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from scipy.special import wofz
 from scipy.stats import chi2
 
+from mtfl.claims.draws import balanced_tasks, gauss_hermite
 from mtfl.claims.registry import Claim, Evidence, Generous, Upper, stated
 from mtfl.contrastive import margin_loss
 from mtfl.inputs import GaussianInputs
@@ -252,7 +253,7 @@ def _dimension_free(
     """Features in two dimensions from common draws: five tasks, then all of a law, whose features are the oracle's."""
     m, r, n = 32, 3, 50
     some = sample_tasks(5, r, law=law, generator=streams(seed, "tasks")["tasks"])
-    table = all_tasks(r) if law == "uniform" else all_tasks(r)[all_tasks(r).sum(1) == 0]
+    table = all_tasks(r) if law == "uniform" else balanced_tasks(r)
     G, h = _gaussian(seed, "G", m, r), _gaussian(seed, "h", n, r)
     features: dict[str, list[torch.Tensor]] = {"five": [], "all": [], "oracle": []}
     for d in (8, 200):
@@ -289,12 +290,6 @@ def _from_leading_order(V: torch.Tensor, F: torch.Tensor, weight: torch.Tensor |
     return float(torch.linalg.eigvalsh(A)[-1]), float((exact - leading).norm())
 
 
-def _gauss_hermite(r: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nodes (512 or 64, r) and weights of means over N(0, I_r)."""
-    nodes, weights = (torch.from_numpy(x) for x in np.polynomial.hermite_e.hermegauss(8))
-    return torch.cartesian_prod(*[nodes] * r), torch.cartesian_prod(*[weights / weights.sum()] * r).prod(1)
-
-
 @cache
 def _sharp() -> tuple[tuple[int, float, float], ...]:
     """For the tables that come nearest to the two bounds: r, nu_1, distance for many neurons in dimension _LARGE.
@@ -305,7 +300,7 @@ def _sharp() -> tuple[tuple[int, float, float], ...]:
     z, found = pattern_signs(3).T, []
     pairs = torch.cat([characters(2)[3:].expand(63, 4), characters(2)[1:2]])
     for r, table in ((3, (z[2] * torch.maximum(z[0], z[1])).unsqueeze(0)), (2, pairs)):
-        g, weight = _gauss_hermite(r)
+        g, weight = gauss_hermite(r, 8)
         found.append((r, *_from_leading_order(g / _LARGE**0.5, table, weight.sqrt().unsqueeze(1))))
     return tuple(found)
 
@@ -429,7 +424,7 @@ def _correlation_powers() -> np.ndarray:
     """Powers of d, from 10^4 to 10^6, of the root mean square correlation with a parity of two and of three signs."""
     found = []
     for r in (2, 3):
-        g, weight = _gauss_hermite(r)
+        g, weight = gauss_hermite(r, 8)
         one = torch.ones_like(weight)
         rho = [pattern_moments(g / math.sqrt(d), one, one).mean @ characters(r)[-1] for d in (1e4, 1e6)]
         small, large = (float((weight * x.square()).sum()) for x in rho)
