@@ -374,7 +374,7 @@ def _exact_dimension_free(
 
     sharp = [bound(r, _LARGE, nu, _LARGE, r == 2) / distance for r, nu, distance in _sharp()]
     drawn = [x / bound(3, 2.0**20, nu, 40.0, bool(k) or fast) for k, (nu, x) in enumerate(_distances(seed, law))]
-    stated_factors = bound(3, 14, 1.0, 9, False) / any_table, bound(3, 14, 1.0, 9, True) / symmetric
+    stated_factors = bound(3, 14.0, 1.0, 9.0, False) / any_table, bound(3, 14.0, 1.0, 9.0, True) / symmetric
     off = np.abs(np.array(stated_factors) / _mean_factors() - 1).max()
     return (
         Evidence("odd tasks: gap of learned rows between d = 8 and 4096", gap, "at most", 1e-10),
