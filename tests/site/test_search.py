@@ -21,6 +21,8 @@ QUERIES = {
     "Weight decay": "03_multitask_training.html#weight-decay-over-many-rounds",
     "principal angles": "01_setup.html#angles-between-subspaces",
     "marchenko-pastur": "06_how_many_tasks.html#thm-many-mp",
+    "many tasks": "06_how_many_tasks.html#how-many-tasks-and-how-many-inputs",
+    "transfer": "05_transfer.html#transfer-a-new-head-on-frozen-features",
     "sample_tasks": "api.html#mtfl.tasks.sample_tasks",
 }
 
