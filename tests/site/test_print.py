@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from bs4.element import Tag
-from opened import Opened
+from opened import SETTLED, Opened
 from playwright.sync_api import Browser
 from pypdf import PageObject, PdfReader
 
@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 PRINTED = ["reproduce", "01_setup"]  # a short page and a chapter
 MILLIMETRE = 72 / 25.4
 TOP, BOTTOM = 20 * MILLIMETRE, 18 * MILLIMETRE  # margins of a sheet
+COLUMN = round(174 / 25.4 * 96)  # pixels between the margins at the sides
+BLANK = 0.4  # of the height between the margins: what may be left of a sheet
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +117,9 @@ def test_statements_proofs_and_solutions_are_there(texts: list[str], site: Path)
     assert len(statements) == 11
     for title in statements:
         assert letters(title) in whole
-    solutions = chapter.select("details.sd-dropdown p")
-    assert len(solutions) >= 3
-    first_words = [" ".join(str(next(iter(part.strings))).split()[:4]) for part in solutions]
+    folded = chapter.select("details:not(.hide) p")
+    assert len(folded) >= 3
+    first_words = [" ".join(str(next(iter(part.strings))).split()[:4]) for part in folded]
     for opening in first_words:
         assert letters(opening) in whole
     for control in ("Show code cell source", "Copy the link", "Search", "Previous"):
@@ -144,13 +146,18 @@ def test_fonts_are_embedded(pdf: PdfReader) -> None:
         assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(described["/FontDescriptor"])
 
 
-def lowest(page: PageObject) -> float:
-    """The lowest mark on a sheet above its bottom margin, from below."""
-    marks = [float(page.mediabox.height)]
+def grounds_and_marks(page: PageObject) -> tuple[list[float], list[float]]:
+    """The light of each ground as large as a sheet, from 0 to 1, and the heights at which a sheet has marks."""
+    height = float(page.mediabox.height)
+    grounds: list[float] = []
+    marks: list[float] = []
     points: list[float] = []
+    light = [0.0]
 
     def see(operator: bytes, operands: list[Any], matrix: list[float], text_matrix: list[float]) -> None:
-        if operator in (b"m", b"l"):
+        if operator in (b"g", b"rg"):
+            light[0] = float(min(operands))
+        elif operator in (b"m", b"l"):
             points.append(float(operands[1]) * matrix[3] + matrix[5])
         elif operator == b"c":
             points.append(float(operands[5]) * matrix[3] + matrix[5])
@@ -158,8 +165,10 @@ def lowest(page: PageObject) -> float:
             corners = (float(operands[1]), float(operands[1]) + float(operands[3]))
             points.extend(corner * matrix[3] + matrix[5] for corner in corners)
         elif operator in (b"f", b"F", b"f*", b"S", b"s", b"B", b"B*", b"b", b"b*"):
-            if max(points) - min(points) < 0.9 * float(page.mediabox.height):  # not the ground of the sheet
+            if max(points) - min(points) < 0.9 * height:
                 marks.extend(points)
+            else:
+                grounds.append(light[0])
             points.clear()
         elif operator == b"n":
             points.clear()
@@ -167,18 +176,101 @@ def lowest(page: PageObject) -> float:
             marks.append(text_matrix[5] * matrix[3] + matrix[5])
 
     page.extract_text(visitor_operand_before=see)
-    return min(mark for mark in marks if mark > BOTTOM)
+    return grounds, marks
+
+
+def blank(page: PageObject) -> float:
+    """The share of a sheet, without its margins, that nothing stands on below its last mark."""
+    height = float(page.mediabox.height) - TOP - BOTTOM
+    marks = [mark for mark in grounds_and_marks(page)[1] if BOTTOM < mark <= BOTTOM + height]
+    return (min(marks, default=BOTTOM + height) - BOTTOM) / height
 
 
 def test_no_sheet_is_half_empty(pdf: PdfReader) -> None:
-    height = float(pdf.pages[0].mediabox.height) - TOP - BOTTOM
     starts = {pdf.get_destination_page_number(item) for depth, item in bookmarks(pdf.outline) if depth == 0}
-    blank = {}
+    left = {}
     for index in range(front(pdf), len(pdf.pages)):
         if index + 1 not in starts and index + 1 < len(pdf.pages):  # the end of a chapter may be short
-            blank[index] = (lowest(pdf.pages[index]) - BOTTOM) / height
-    assert len(blank) > 15
-    assert {index: share for index, share in blank.items() if share > 0.45} == {}
+            left[index] = blank(pdf.pages[index])
+    assert len(left) > 15
+    assert {index: share for index, share in left.items() if share > BLANK} == {}
+
+
+@pytest.mark.parametrize("used", [0.3, 0.5, 0.8])
+def test_what_is_blank_is_measured(browser: Browser, tmp_path: Path, used: float) -> None:
+    """What does not fit leaves the rest of a sheet blank, and this is seen."""
+    page = browser.new_page()
+    words = f"<p style='height: {used * 259}mm; margin: 0; border-bottom: 1px solid'>Some words</p>"
+    whole = "<p style='height: 240mm; margin: 0; break-inside: avoid'>A tall figure</p>"
+    page.set_content(f"<style>@page {{ margin: 20mm 18mm 18mm }} body {{ margin: 0 }}</style>{words}{whole}")
+    page.pdf(path=tmp_path / "sheets.pdf", format="A4", prefer_css_page_size=True)
+    page.close()
+    first, _ = PdfReader(tmp_path / "sheets.pdf").pages
+    assert blank(first) == pytest.approx(1 - used, abs=0.02)
+
+
+def test_sheets_are_light(pdf: PdfReader) -> None:
+    """No sheet has a dark ground."""
+    dark = [index for index, page in enumerate(pdf.pages) if min(grounds_and_marks(page)[0], default=1) < 0.9]
+    assert dark == []
+
+
+# What would go wrong on paper, as wide as a sheet between its margins: controls that show, what is cut, letters too
+# small to read, boxes that cover a figure, and links whose address is not said.
+ON_PAPER = """() => {
+    const article = document.querySelector("article");
+    const found = { controls: [], cut: [], small: [], covered: [], addresses: [] };
+    if (!article) return found; // a search
+    const link = '<a class="reference external" href="https://example.org/a-page">a page</a>';
+    article.firstElementChild.insertAdjacentHTML("beforeend", `<p>Read ${link}.</p>`);
+    for (const node of article.querySelectorAll("a[href^=http]")) {
+        const address = node.href.replace(/^https:..(arxiv.org.abs|doi.org)./, "");
+        const words = node.textContent + getComputedStyle(node, "::after").content;
+        if (!words.includes(address)) found.addresses.push(address);
+    }
+    const shows = (node) => [...node.getClientRects()].some(({ width, height }) => width * height > 0);
+    const name = (node) => `${node.tagName} ${node.id || node.getAttribute("class")} ${node.textContent.slice(0, 40)}`;
+    const right = (node) => node.getBoundingClientRect().right;
+    for (const node of document.querySelectorAll(
+        "button, input, select, textarea, nav, dialog, [role=slider], .headerlink, .mtfl-tools, .mtfl-needs-kernel")) {
+        if (shows(node)) found.controls.push(name(node));
+    }
+    for (const node of article.querySelectorAll("*:not(svg *, mjx-math *, mjx-assistive-mml, mjx-assistive-mml *)")) {
+        const { overflowX, overflowY } = getComputedStyle(node);
+        const wide = node.scrollWidth > node.clientWidth + 1, high = node.scrollHeight > node.clientHeight + 1;
+        if (shows(node) && (wide && overflowX !== "visible" || high && overflowY !== "visible")
+            && !node.matches(".mtfl-panels, .mtfl-status, .visually-hidden")) found.cut.push(name(node));
+    }
+    const past = right(article) + 1;
+    for (const node of article.querySelectorAll("p, pre, pre span, td, th, li, mjx-math, svg")) {
+        if (shows(node) && !node.closest(".mtfl-plot") && right(node) > past) found.cut.push(`margin: ${name(node)}`);
+    }
+    for (const svg of article.querySelectorAll(".mtfl-panels > svg")) {
+        const least = parseFloat(svg.style.getPropertyValue("--mtfl-least")); // at this width, letters of 7.5 pt
+        const size = 7.5 * svg.getBoundingClientRect().width / least;
+        if (size < 6.49) found.small.push(`${name(svg.closest("[id]"))}: ${size} pt`);
+    }
+    for (const text of article.querySelectorAll(".mtfl-x svg text")) {
+        const { a, b } = text.getScreenCTM(), size = parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
+        if (shows(text) && 0.75 * size < 6.49) found.small.push(`${name(text)}: ${0.75 * size} pt`);
+    }
+    const boxes = [...article.querySelectorAll("pre, .output, .admonition, details, table")].filter(shows);
+    for (const figure of article.querySelectorAll("figure:has(.mtfl-plot, .mtfl-x)")) {
+        const place = figure.getBoundingClientRect();
+        for (const box of boxes.filter((box) => !figure.contains(box) && !box.contains(figure))) {
+            const { top, bottom } = box.getBoundingClientRect();
+            if (top < place.bottom - 1 && bottom > place.top + 1) found.covered.push(`${name(figure)}: ${name(box)}`);
+        }
+    }
+    return found;
+}"""
+
+
+def test_nothing_is_cut_small_or_covered_on_paper(open_page: Callable[..., Opened], served: str, name: str) -> None:
+    page = open_page(served, name, viewport={"width": COLUMN, "height": 979}).page
+    page.emulate_media(media="print")
+    page.evaluate(SETTLED)
+    assert {kind: nodes for kind, nodes in page.evaluate(ON_PAPER).items() if nodes} == {}
 
 
 STATE = """() => [

@@ -21,6 +21,8 @@ QUERIES = {
     "Weight decay": "03_multitask_training.html#weight-decay-over-many-rounds",
     "principal angles": "01_setup.html#angles-between-subspaces",
     "marchenko-pastur": "06_how_many_tasks.html#thm-many-mp",
+    "many tasks": "06_how_many_tasks.html#how-many-tasks-and-how-many-inputs",
+    "transfer": "05_transfer.html#transfer-a-new-head-on-frozen-features",
     "sample_tasks": "api.html#mtfl.tasks.sample_tasks",
 }
 
@@ -50,10 +52,28 @@ def test_what_explains_the_words_comes_first(open_page: Callable[..., Opened], a
 
 
 def test_every_result_leads_to_its_place(open_page: Callable[..., Opened], served: str, site: Path) -> None:
-    links = [link.partition("#")[::2] for link in found(search(open_page, served, "task"))]
+    opened = search(open_page, served, "task")
+    links = [link.partition("#")[::2] for link in found(opened)]
+    assert len({name for name, _ in links}) > 5
+    links += opened.page.evaluate("Search.entries.map(({ page, anchor }) => [`${page}.html`, anchor])")
     pages = {name: (site / name).read_text("utf8") for name, _ in links}
-    assert len(pages) > 5
     assert [link for name, link in links if f' id="{link}"' not in pages[name]] == []
+
+
+def test_formulas_stand_as_text(open_page: Callable[..., Opened], served: str) -> None:
+    texts = search(open_page, served, "task").page.evaluate("Search.entries.map(({ title, text }) => title + text)")
+    assert sum("‖" in text for text in texts) > 20
+    assert [text for text in texts if "\\" in text or "$" in text] == []
+
+
+def test_a_name_is_found_with_and_without_its_accents(open_page: Callable[..., Opened], served: str) -> None:
+    opened = search(open_page, served, "Marčenko")
+    links = found(opened)
+    assert len(links) > 1
+    for query in ("marcenko", "MARČENKO", "Marc\u030cenko"):
+        opened.page.evaluate("query => Search.show(query)", query)
+        assert found(opened) == links
+    assert opened.page.locator("#search-results mark").first.inner_text() == "Marčenko"
 
 
 @pytest.mark.parametrize("query", ["energy", "conditioning", "tasks"])
@@ -79,7 +99,15 @@ def test_a_result_says_where_it_is_and_what_it_says(open_page: Callable[..., Ope
 
 @pytest.mark.parametrize(
     ("query", "same"),
-    [("Energies", "energy"), ("the energy", "energy"), ("condit", "conditioning"), (" energy ", "energy")],
+    [
+        ("Energies", "energy"),
+        ("ENERGY", "energy"),
+        ("énergy", "energy"),
+        ("e\u0301nergy", "energy"),
+        ("the energy", "energy"),
+        ("condit", "conditioning"),
+        (" energy ", "energy"),
+    ],
 )
 def test_other_forms_find_the_same(open_page: Callable[..., Opened], served: str, query: str, same: str) -> None:
     assert found(search(open_page, served, query))[0] == QUERIES[same]

@@ -19,8 +19,9 @@ const Search = {
 
   stems: new Map(),
 
+  /** The stem of a word, whatever its case, and with or without its accents. */
   stem(word) {
-    const lower = word.toLowerCase();
+    const lower = word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
     if (!Search.stems.has(lower)) Search.stems.set(lower, new Stemmer().stemWord(lower));
     return Search.stems.get(lower);
   },
@@ -29,7 +30,7 @@ const Search = {
 
   /** The stems of a query or a title: without stop words, unless there are no others, and without a section's number. */
   telling(text) {
-    const words = text.toLowerCase().replace(/^(\d+\.)+ /, "").match(Search.WORD) ?? [];
+    const words = text.normalize("NFC").toLowerCase().replace(/^(\d+\.)+ /, "").match(Search.WORD) ?? [];
     const telling = words.filter((word) => !stopwords.includes(word));
     return (telling.length ? telling : words).map(Search.stem);
   },
