@@ -50,7 +50,7 @@ CHAPTERS: dict[str, tuple[str, str, str, tuple[str, ...], dict[str, str]]] = {
             "(2.6)": ANCHOR % "equation-eq-loss-pairs",
             "Theorem 2.2": ANCHOR % "thm-pseudo-contrastive",
             "Figure 2.3": DRAWS % "Figure 2.3",
-            "2024": ANCHOR % "id3" + "?.closest('.jp-Cell')",  # in another notebook, where a link leads to a cell
+            "2024": ANCHOR % "id3",  # in another notebook
         },
     ),
 }

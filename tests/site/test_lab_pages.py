@@ -28,6 +28,9 @@ WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
 WORDS = re.compile(r"\w+|[^\w\s]")
+NUMBERED = re.compile(r"(?:Theorem|Lemma|Proposition|Corollary|Definition|Remark|Example|Figure|Table) [\d.]+")
+EQUATION = re.compile(r"\([\d.]+\)")
+YEAR = re.compile(r"\d{4}")
 RAW = re.compile(
     r"\{[a-z:]+\}`|:::|`{3,}\{|\*\*|\$|</?(?:div|span|em|strong|details)\b|\]\("
 )  # Markdown or HTML that is left as it was written
@@ -82,9 +85,14 @@ def test_it_says_what_the_page_says(site: Path, chapter: str, notebook: Notebook
 
 
 @cache
+def notebook_of(page: str) -> NotebookNode:
+    return nbformat.read(SITE / "_sources" / f"{page}.ipynb", as_version=4)
+
+
+@cache
 def places(page: str) -> set[str]:
     """All that a link may lead to in a notebook: its cells, anchors in its text, and those that its code puts out."""
-    notebook = nbformat.read(SITE / "_sources" / f"{page}.ipynb", as_version=4)
+    notebook = notebook_of(page)
     rows = ROW.findall((SITE / f"{page}.html").read_text("utf8"))
     anchors = {str(place["id"]) for place in shown(notebook).select("[id]")}
     return {"", *anchors, *(f"cell-id={cell.id}" for cell in notebook.cells), *rows}
@@ -100,6 +108,35 @@ def test_its_links_lead_somewhere(chapter: str, notebook: NotebookNode) -> None:
         if page not in PAGES or anchor not in places(page):
             lost.append(link["href"])
     assert lost == []
+
+
+def begins(page: str, anchor: str) -> str:
+    """How the cell that a link leads to begins, as a reader sees it; for a figure's cell, how its caption begins."""
+    cells = notebook_of(page).cells
+    place = next(place for place, cell in enumerate(cells) if anchor == f"cell-id={cell.id}")
+    place += cells[place].cell_type == "code"
+    return BeautifulSoup(MARKDOWN.render(cells[place].source), "html.parser").get_text().strip()
+
+
+def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) -> None:
+    astray = []
+    for link in shown(notebook).select("a[href*='#cell-id=']"):
+        path, _, anchor = str(link["href"]).partition("#")
+        page, name = path.removesuffix(".ipynb"), link.get_text()
+        beginning = begins(page, anchor)
+        if NUMBERED.fullmatch(name):
+            right = beginning.startswith(name)
+        elif EQUATION.fullmatch(name):  # at the beginning, or in the statement or proof that stands there
+            right = rf"\tag{{{name[1:-1]}}}" in beginning
+        elif page == "references":
+            right = beginning.startswith("[") and YEAR.findall(name)[-1] in beginning
+        elif page == "api":
+            right = name.removesuffix("()").rpartition(".")[2] in beginning.partition("\n")[0]
+        else:
+            right = True
+        if not right:
+            astray.append((name, link["href"], beginning[:80]))
+    assert astray == []
 
 
 def test_its_code_is_the_books(chapter: str, notebook: NotebookNode) -> None:
