@@ -85,7 +85,8 @@ def digest(notebook: NotebookNode) -> str:
 def parts_of(node: nodes.Element) -> Iterator[nodes.Node]:
     """What a page is made of, in its order, its sections' titles and each work of its bibliography among it."""
     for child in node.children:
-        if isinstance(child, nodes.section) or any(isinstance(part, nodes.citation) for part in child.children):
+        is_list = any(isinstance(part, nodes.citation) for part in child.children)
+        if isinstance(child, nodes.Element) and (isinstance(child, nodes.section) or is_list):
             yield from parts_of(child)
         else:
             yield child

@@ -22,7 +22,8 @@ PAGES = sorted(path.stem for path in (SITE / "_sources").glob("*.ipynb"))
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 # What only the site says, or only JupyterLab: addresses of headings, code cells, and whose a statement is.
 OURS = ".headerlink, .sd-summary-state-marker, .mtfl-needs-kernel, div.cell, div.toctree-wrapper"
-SIGNATURES = "dt.sig, dl .colon, dl .highlight, pre:has(> .language-python)"  # which each sets in its own way
+# Which each sets in its own way
+SIGNATURES = "dt.sig, dl .colon, dl .highlight:not(.highlight-text > *), pre:has(> .language-python)"
 WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
 # Most of a page, and no words.
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)

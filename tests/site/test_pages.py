@@ -375,6 +375,22 @@ def test_broken_mathematics_is_seen(open_page: Callable[..., Opened], tmp_path: 
     assert shown_wrong(open_page(tmp_path.as_uri() + "/", "page.html"))
 
 
+def test_each_work_leads_to_the_pages_that_cite_it(site: Path) -> None:
+    pages = {path.name: BeautifulSoup(path.read_text("utf8"), "html.parser") for path in site.glob("*.html")}
+    citing: dict[str, set[str]] = {}
+    for name, page in pages.items():
+        for link in page.select("article .bibtex-citation a[href^='references.html#']"):
+            citing.setdefault(str(link["href"]).partition("#")[2], set()).add(name)
+    works = pages["references.html"].select("div.citation")
+    named = {str(work["id"]): [str(link["href"]) for link in work.select(".mtfl-cited a")] for work in works}
+    assert {work: {link.partition("#")[0] for link in links} for work, links in named.items()} == citing
+    for work, links in named.items():
+        for link in links:
+            name, _, place = link.partition("#")
+            cited = pages[name].find(id=place)
+            assert isinstance(cited, Tag) and cited.select(f"a[href='references.html#{work}']")
+
+
 def test_the_ledger_shows_what_the_chapters_say(site: Path) -> None:
     pages = {path.stem: BeautifulSoup(path.read_text("utf8"), "html.parser") for path in site.glob("*.html")}
 
