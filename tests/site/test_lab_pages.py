@@ -29,7 +29,9 @@ WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
 WORDS = re.compile(r"\w+|[^\w\s]")
-NUMBERED = re.compile(r"(?:Theorem|Lemma|Proposition|Corollary|Definition|Remark|Example|Figure|Table) [\d.]+")
+NUMBERED = re.compile(
+    r"(?:Theorem|Lemma|Proposition|Corollary|Conjecture|Definition|Remark|Example|Figure|Table) [\d.]+"
+)
 EQUATION = re.compile(r"\([\d.]+\)")
 YEAR = re.compile(r"\d{4}")
 RAW = re.compile(
@@ -111,12 +113,12 @@ def test_its_links_lead_somewhere(chapter: str, notebook: NotebookNode) -> None:
     assert lost == []
 
 
-def begins(page: str, anchor: str) -> str:
-    """How the cell that a link leads to begins, as a reader sees it; for a figure's cell, how its caption begins."""
+def landing(page: str, anchor: str) -> BeautifulSoup:
+    """The cell that a link leads to, as a reader sees it; for a figure's cell, its caption."""
     cells = notebook_of(page).cells
     place = next(place for place, cell in enumerate(cells) if anchor == f"cell-id={cell.id}")
     place += cells[place].cell_type == "code"
-    return BeautifulSoup(MARKDOWN.render(cells[place].source), "html.parser").get_text().strip()
+    return BeautifulSoup(MARKDOWN.render(cells[place].source), "html.parser")
 
 
 def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) -> None:
@@ -124,7 +126,10 @@ def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) 
     for link in shown(notebook).select("a[href*='#cell-id=']"):
         path, _, anchor = str(link["href"]).partition("#")
         page, name = path.removesuffix(".ipynb"), link.get_text()
-        beginning = begins(page, anchor)
+        cell = landing(page, anchor)
+        for heading in cell.select("h1, h2, h3, h4"):  # a statement may stand right below
+            heading.decompose()
+        beginning = cell.get_text().strip()
         if NUMBERED.fullmatch(name):
             right = beginning.startswith(name)
         elif EQUATION.fullmatch(name):  # at the beginning, or in the statement or proof that stands there
@@ -132,7 +137,7 @@ def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) 
         elif page == "references":
             right = beginning.startswith("[") and YEAR.findall(name)[-1] in beginning
         elif page == "api":
-            right = name.removesuffix("()").rpartition(".")[2] in beginning.partition("\n")[0]
+            right = any(str(place["id"]).endswith(name.removesuffix("()")) for place in cell.select("[id]"))
         else:
             right = True
         if not right:
