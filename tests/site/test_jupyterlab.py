@@ -33,7 +33,8 @@ CELLS = (
     "print(figure.tasks, figure.rounds, figure.energy, figure.conditioning)",
     "figure.rounds += 1",
 )
-ANCHOR = """document.querySelector('[data-jupyter-id="%s"]')"""
+# In the notebook in front: another may use the name too.
+ANCHOR = """[...document.querySelectorAll('[data-jupyter-id="%s"]')].find((place) => place.offsetParent)"""
 # The code cell above the caption of a figure.
 DRAWS = """[...document.querySelectorAll(".jp-MarkdownOutput")]
     .find((shown) => shown.textContent.trim().startsWith("%s ")).closest(".jp-Cell").previousElementSibling"""
