@@ -50,7 +50,10 @@ $$ z = 0 $$ (eq-other)
 ```{bibliography}
 ```
 """
-WORKS = "@article{gauss, author = {Gauss, C. F.}, title = {Work}, journal = {J}, year = {1809}}"
+WORKS = """
+@article{gauss, author = {Gauss, C. F.}, title = {Work}, journal = {J}, year = {1809}}
+@article{euler, author = {Euler, L.}, title = {Early work}, journal = {J}, year = {1736}}
+"""
 GLUED = "application/papermill.record/"
 CELLS = {  # what an author writes, and what JupyterLab is given
     "title": ("(ch-here)=\n# Here *it* begins", "# 1. Here *it* begins"),
@@ -71,13 +74,13 @@ CELLS = {  # what an author writes, and what JupyterLab is given
     "references": (
         "{eq}`eq-other`, {prf:ref}`lem-one`, {ref}`here <sec-part>`, {doc}`other`, "
         "{numref}`fig-one`, {numref}`tab-one`.",
-        "[(2.1)](other.ipynb#cell-id=other-1), [Lemma 1.1](chapter.ipynb#cell-id=text-3), "
+        "[(2.1)](other.ipynb#cell-id=other-1-2), [Lemma 1.1](chapter.ipynb#cell-id=text-3), "
         "[here](chapter.ipynb#cell-id=text-1), [Other page](other.ipynb), "
         "[Figure 1.1](chapter.ipynb#cell-id=code), [Table 1.1](chapter.ipynb#cell-id=text-11).",
     ),
     "citation": (
         "{cite:t}`gauss` and {cite:p}`gauss`.",
-        "Gauss \\[[1809](other.ipynb#cell-id=other-1)\\] and \\[[Gauss, 1809](other.ipynb#cell-id=other-1)\\].",
+        "Gauss \\[[1809](other.ipynb#cell-id=other-1-4)\\] and \\[[Gauss, 1809](other.ipynb#cell-id=other-1-4)\\].",
     ),
     "glue": ("{glue:text}`count` of {{ who }}.", "7 of the *reader*."),
     "admonition": (
@@ -113,6 +116,10 @@ CELLS = {  # what an author writes, and what JupyterLab is given
         "1\\. no list, \\*no emphasis\\*, a_b \\_c\\_, \\\\$5 \\< \\\\$6 \\& <strong>b</strong>old",
     ),
     "sets a figure": ("[one](https://example.org/?a=1#b)", "[one](https://example.org/?a=1#b)"),
+    "mid-cell": (
+        "Before, {cite:t}`euler`.\n\n$$ v $$ (eq-three)\n\nAfter, by {eq}`eq-three`.",
+        "$$\n v \n\\tag{1.3}\n$$\n\nAfter, by [(1.3)](#equation-eq-three).",
+    ),
 }
 
 
@@ -195,8 +202,19 @@ def test_code_stays_as_it_is_and_what_the_site_hides_is_folded(chapter: Notebook
 
 def test_a_page_that_is_no_notebook_becomes_one(sources: Path) -> None:
     other = nbformat.read(sources / "other.ipynb", as_version=4)
-    assert "# 2. Other page\n\nA formula of its own, $x$." in other.cells[0].source
-    assert "Gauss. Work. *J*, 1809." in other.cells[0].source
+    assert [(cell.id, cell.source) for cell in other.cells] == [
+        ("other-1", "# 2. Other page\n\nA formula of its own, $x$."),
+        ("other-1-2", '<div id="equation-eq-other"></div>\n\n$$\n z = 0 \n\\tag{2.1}\n$$'),
+        ("other-1-3", '<div id="id3"></div>\n\n\\[Eul36\\] L.\xa0Euler. Early work. *J*, 1736.'),
+        ("other-1-4", '<div id="id2"></div>\n\n\\[Gau09\\] C.\xa0F. Gauss. Work. *J*, 1809.'),
+    ]
+
+
+def test_what_a_link_leads_to_starts_a_cell(chapter: NotebookNode) -> None:
+    *_, before, equation = chapter.cells
+    assert before.source.startswith("Before") and "$$" not in before.source
+    assert equation.source.startswith('<div id="equation-eq-three"></div>\n\n$$')
+    assert equation.id == f"{before.id}-2"
 
 
 def test_what_has_no_markdown_is_a_warning(tmp_path: Path) -> None:

@@ -89,6 +89,43 @@ def linked(refuri: str, **attributes: Any) -> nodes.reference:
     return link
 
 
+def test_what_a_docstring_sets_off_keeps_its_lines() -> None:
+    page = new_document("page")
+    for source in ("module.py:docstring of mtfl.moments", "chapter.md"):
+        words = nodes.paragraph("", "a   = 1\nb   = 2")
+        words.source = source
+        page += nodes.block_quote("", words)
+    sphinx_ext.AlignedLines(page).apply()
+    lines, quotation = page.children
+    assert isinstance(lines, nodes.literal_block)
+    assert lines.astext() == "a   = 1\nb   = 2"
+    assert isinstance(quotation, nodes.block_quote)
+
+
+def test_a_field_of_a_tuple_has_no_empty_words() -> None:
+    lines = ["Alias for field number 0"]
+    sphinx_ext.escape_docstring(None, "attribute", "f", None, None, lines)  # type: ignore[arg-type]  # the app
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("said", "printed"),
+    [
+        ("-0.8", "−0.8"),
+        ("from -0.5 to -1", "from −0.5 to −1"),
+        ("-3e-08", "−3·10⁻⁸"),
+        ("2e+12", "2·10¹²"),
+        ("d-1, x-2 and a_-3", "d-1, x-2 and a_-3"),
+        ("the 2-cell", "the 2-cell"),
+    ],
+)
+def test_quoted_numbers_are_set_as_in_print(said: str, printed: str) -> None:
+    page = new_document("page")
+    page += nodes.paragraph("", "", nodes.inline("", said, classes=["pasted-text"]), nodes.literal("", said))
+    sphinx_ext.QuotedNumbers(page).run()
+    assert page.astext() == printed + said
+
+
 def test_a_link_that_sets_a_figure_keeps_its_address(caplog: pytest.LogCaptureFixture) -> None:
     link = linked("#fig-a?tasks=1&law=uniform", id_link=True)
     assert link["refuri"] == "#fig-a?tasks=1&law=uniform"

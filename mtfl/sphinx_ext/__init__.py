@@ -19,7 +19,7 @@ from sphinx.util import logging
 
 from mtfl import explorables
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, search, statements
+from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, references, search, statements
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -88,8 +88,8 @@ def escape_bars(line: str) -> str:
 
 
 def escape_docstring(app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]) -> None:
-    """Escape the bars in a docstring that autodoc has read."""
-    lines[:] = [escape_bars(line) for line in lines]
+    """Escape the bars in a docstring that autodoc has read; drop the one that Python gives a field of a tuple."""
+    lines[:] = [escape_bars(line) for line in lines if not line.startswith("Alias for field number ")]
 
 
 def first_picture(state: dict[str, Any], model_id: str) -> tuple[str, Any] | None:
@@ -164,6 +164,19 @@ class FigureLinks(SphinxTransform):
             link["classes"].append("mtfl-set")
 
 
+class AlignedLines(SphinxTransform):
+    """Formulas and commands that a docstring sets off, line below line: they keep their lines."""
+
+    default_priority = 300  # before quotation marks are made round
+
+    def apply(self, **options: Any) -> None:
+        """Make a block of text of each block quote."""
+        for block in list(self.document.findall(nodes.block_quote)):
+            if any("docstring of" in (node.source or "") for node in block.findall(nodes.paragraph)):
+                text = block.astext()
+                block.replace_self(nodes.literal_block(text, text, language="text"))
+
+
 class PlainStatus(SphinxPostTransform):
     """myst-nb marks a notebook that ran by an emoji, which few fonts have: a word takes its place."""
 
@@ -174,6 +187,34 @@ class PlainStatus(SphinxPostTransform):
         for text in list(self.document.findall(nodes.Text)):
             if text == RAN:
                 text.parent.replace(text, nodes.Text("ran"))
+
+
+class QuotedNumbers(SphinxPostTransform):
+    """Numbers that the text quotes from cells: Python's hyphen becomes a minus, and its ``3e-08`` a power of ten."""
+
+    default_priority = 9  # just after they are pasted
+
+    def run(self, **options: Any) -> None:
+        """Set them as the formulas beside them are set."""
+        for quoted in self.document.findall(nodes.inline):
+            if "pasted-text" in quoted["classes"]:
+                for text in list(quoted.findall(nodes.Text)):
+                    text.parent.replace(text, nodes.Text(typeset(text)))
+
+
+NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
+POWER = re.compile(r"(?<=\d)e([+-]\d+)\b")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def typeset(text: str) -> str:
+    """The numbers of a text as one prints them.
+
+    >>> typeset("-0.5 and 3e-08")
+    '−0.5 and 3·10⁻⁸'
+    """
+    text = POWER.sub(lambda found: "·10" + str(int(found[1])).translate(RAISED), text)
+    return NEGATIVE.sub("\N{MINUS SIGN}", text)
 
 
 # A signature of several lines: a list of definitions without terms, inside a term.
@@ -266,10 +307,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", add_static_files)
     citing.setup(app)
     printing.setup(app)
+    references.setup(app)
     search.setup(app)
     statements.setup(app)
     app.add_transform(FigureLinks)
+    app.add_transform(AlignedLines)
     app.add_post_transform(PlainStatus)
+    app.add_post_transform(QuotedNumbers)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)

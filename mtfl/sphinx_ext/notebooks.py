@@ -83,15 +83,16 @@ def digest(notebook: NotebookNode) -> str:
 
 
 def parts_of(node: nodes.Element) -> Iterator[nodes.Node]:
-    """What a page is made of, in its order, its sections' titles among it."""
+    """What a page is made of, in its order, its sections' titles and each work of its bibliography among it."""
     for child in node.children:
-        if isinstance(child, nodes.section):
+        is_list = any(isinstance(part, nodes.citation) for part in child.children)
+        if isinstance(child, nodes.Element) and (isinstance(child, nodes.section) or is_list):
             yield from parts_of(child)
         else:
             yield child
 
 
-def placed(page: nodes.document, is_notebook: bool) -> Iterator[tuple[int, nodes.Node]]:
+def numbered(page: nodes.document, is_notebook: bool) -> Iterator[tuple[int, nodes.Node]]:
     """The parts of a page, each with the number of its cell; a page that is no notebook has one for each section."""
     place = 0
     for part in parts_of(page):
@@ -104,14 +105,21 @@ def placed(page: nodes.document, is_notebook: bool) -> Iterator[tuple[int, nodes
             yield place, part
 
 
+def named(part: nodes.Node) -> Iterator[nodes.Element]:
+    """What bears names in a part of a page, its section if the part is a title."""
+    yield from (part.parent,) if isinstance(part, nodes.title) else ()
+    yield from part.findall(nodes.Element)
+
+
 class Book:
     """All pages, and what each needs to know of the others.
 
     Attributes:
         pages: the resolved document tree of each page.
         notebooks: those that pages are made from, by the page's name.
-        cells: for each page and anchor, the id of the cell that it is in.
         linked: the pages and anchors that links lead to.
+        parts: for each page what it is made of: the number of the page's cell, the id of the notebook's, the node.
+        cells: for each page and anchor, the id of the cell that it is in.
     """
 
     def __init__(self, app: Sphinx, pages: dict[str, nodes.document]) -> None:
@@ -123,16 +131,34 @@ class Book:
         self.notebooks = {
             name: nbformat.read(path, as_version=4) for name, path in sources.items() if path.suffix == ".ipynb"
         }
-        self.cells = {
-            (name, anchor): self.notebooks[name].cells[place].id if name in self.notebooks else f"{name}-{place}"
-            for name, page in pages.items()
-            for place, part in placed(page, name in self.notebooks)
-            for node in (part.parent if isinstance(part, nodes.title) else part, *part.findall(nodes.Element))
-            if isinstance(node, nodes.Element)
-            for anchor in node["ids"]
-        }
         links = ((name, link) for name, page in pages.items() for link in page.findall(nodes.reference))
         self.linked = {self.target(name, link) for name, link in links}
+        self.parts = {name: list(self.placed(name)) for name in pages}
+        self.cells = {
+            (name, anchor): cell
+            for name, parts in self.parts.items()
+            for _, cell, part in parts
+            for node in named(part)
+            for anchor in node["ids"]
+        }
+
+    def placed(self, page: str) -> Iterator[tuple[int, str, nodes.Node]]:
+        """The parts of a page, each with the number of its cell there and the id of its cell in the notebook.
+
+        In JupyterLab a link leads to the top of a cell. So each part that links lead to starts one, and shares it only
+        with a title above.
+        """
+        ids = [cell.id for cell in self.notebooks[page].cells] if page in self.notebooks else []
+        before, piece, has_text = -1, 1, False
+        for number, part in numbered(self.pages[page], bool(ids)):
+            # What Sphinx adds at the end, a tree of pages without text, may stand behind the last cell.
+            cell = ids[min(number, len(ids) - 1)] if ids else f"{page}-{number}"
+            if number != before:
+                before, piece, has_text = number, 1, False
+            elif has_text and any((page, anchor) in self.linked for node in named(part) for anchor in node["ids"]):
+                piece, has_text = piece + 1, False
+            has_text |= not isinstance(part, nodes.title | nodes.Invisible)
+            yield number, cell if piece == 1 else f"{cell}-{piece}", part
 
     def target(self, page: str, link: nodes.reference) -> tuple[str, str] | None:
         """The page and the anchor, or "", that a link of a page leads to; None if it leads out of the book."""
@@ -383,32 +409,31 @@ def needs(page: str, notebook: NotebookNode, repository: str) -> str:
 def notebook(book: Book, page: str) -> NotebookNode:
     """A page as a notebook for JupyterLab."""
     translator, source = Translator(book, page), book.notebooks.get(page)
-    texts, captions, place = defaultdict(list), {}, 0  # by the number of the cell
-    for place, part in placed(book.pages[page], source is not None):
-        # What Sphinx adds at the end, a tree of pages without text, may stand behind the last cell.
-        translator.cell = source.cells[min(place, len(source.cells) - 1)].id if source else f"{page}-{place}"
+    texts, captions, number = defaultdict[int, dict[str, list[str]]](dict), {}, 0  # by the number of the page's cell
+    for number, cell, part in book.parts[page]:
+        translator.cell = cell
         if isinstance(part, nodes.Element) and part.get("nb_element") == "cell_code":
             figures = [
                 (figure, text) for figure in part.findall(nodes.figure) for text in figure.findall(nodes.caption)
             ]
-            captions[place] = "\n\n".join(translator.caption("figure", *figure) for figure in figures)
+            captions[number] = "\n\n".join(translator.caption("figure", *figure) for figure in figures)
         elif text := translator.write(part):
-            texts[place].append(text)
+            texts[number].setdefault(cell, []).append(text)
     if source is None:
-        cells = [nbformat.v4.new_markdown_cell(id=f"{page}-{place}") for place in range(place + 1)]
+        cells = [nbformat.v4.new_markdown_cell() for _ in range(number + 1)]
         source = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
     else:
-        texts[min(texts)].insert(1, needs(page, source, book.repository))
+        next(iter(texts[min(texts)].values())).insert(1, needs(page, source, book.repository))
     made = nbformat.v4.new_notebook(metadata=source.metadata)
-    for place, cell in enumerate(source.cells):
-        if text := "\n\n".join(texts.pop(place, [])):
-            made.cells.append(nbformat.v4.new_markdown_cell(text, id=cell.id))
+    for number, cell in enumerate(source.cells):
+        for name, blocks in texts.pop(number, {}).items():
+            made.cells.append(nbformat.v4.new_markdown_cell("\n\n".join(blocks), id=name))
         if cell.cell_type == "code":
             cell = copy.deepcopy(cell)
             if HIDDEN & set(cell.metadata.get("tags", [])):
                 cell.metadata["jupyter"] = {"source_hidden": True}
             made.cells.append(cell)
-        if caption := captions.get(place):
+        if caption := captions.get(number):
             made.cells.append(nbformat.v4.new_markdown_cell(boxed(CAPTION, caption), id=f"{cell.id}-caption"))
     assert not texts, f"text of {page} belongs to no cell"
     made.metadata["mtfl"] = {"written": digest(made)}

@@ -33,7 +33,8 @@ CELLS = (
     "print(figure.tasks, figure.rounds, figure.energy, figure.conditioning)",
     "figure.rounds += 1",
 )
-ANCHOR = """document.querySelector('[data-jupyter-id="%s"]')"""
+# In the notebook in front: another may use the name too.
+ANCHOR = """[...document.querySelectorAll('[data-jupyter-id="%s"]')].find((place) => place.offsetParent)"""
 # The code cell above the caption of a figure.
 DRAWS = """[...document.querySelectorAll(".jp-MarkdownOutput")]
     .find((shown) => shown.textContent.trim().startsWith("%s ")).closest(".jp-Cell").previousElementSibling"""
@@ -50,7 +51,7 @@ CHAPTERS: dict[str, tuple[str, str, str, tuple[str, ...], dict[str, str]]] = {
             "(2.6)": ANCHOR % "equation-eq-loss-pairs",
             "Theorem 2.2": ANCHOR % "thm-pseudo-contrastive",
             "Figure 2.3": DRAWS % "Figure 2.3",
-            "2024": ANCHOR % "id3" + "?.closest('.jp-Cell')",  # in another notebook, where a link leads to a cell
+            "2024": ANCHOR % "id3",  # in another notebook
         },
     ),
 }

@@ -22,12 +22,18 @@ PAGES = sorted(path.stem for path in (SITE / "_sources").glob("*.ipynb"))
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 # What only the site says, or only JupyterLab: addresses of headings, code cells, and whose a statement is.
 OURS = ".headerlink, .sd-summary-state-marker, .mtfl-needs-kernel, div.cell, div.toctree-wrapper"
-SIGNATURES = "dt.sig, dl .colon, dl .highlight, pre:has(> .language-python)"  # which each sets in its own way
+# Which each sets in its own way
+SIGNATURES = "dt.sig, dl .colon, dl .highlight:not(.highlight-text > *), pre:has(> .language-python)"
 WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
 # Most of a page, and no words.
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
 WORDS = re.compile(r"\w+|[^\w\s]")
+NUMBERED = re.compile(
+    r"(?:Theorem|Lemma|Proposition|Corollary|Conjecture|Definition|Remark|Example|Figure|Table) [\d.]+"
+)
+EQUATION = re.compile(r"\([\d.]+\)")
+YEAR = re.compile(r"\d{4}")
 RAW = re.compile(
     r"\{[a-z:]+\}`|:::|`{3,}\{|\*\*|\$|</?(?:div|span|em|strong|details)\b|\]\("
 )  # Markdown or HTML that is left as it was written
@@ -82,9 +88,14 @@ def test_it_says_what_the_page_says(site: Path, chapter: str, notebook: Notebook
 
 
 @cache
+def notebook_of(page: str) -> NotebookNode:
+    return nbformat.read(SITE / "_sources" / f"{page}.ipynb", as_version=4)
+
+
+@cache
 def places(page: str) -> set[str]:
     """All that a link may lead to in a notebook: its cells, anchors in its text, and those that its code puts out."""
-    notebook = nbformat.read(SITE / "_sources" / f"{page}.ipynb", as_version=4)
+    notebook = notebook_of(page)
     rows = ROW.findall((SITE / f"{page}.html").read_text("utf8"))
     anchors = {str(place["id"]) for place in shown(notebook).select("[id]")}
     return {"", *anchors, *(f"cell-id={cell.id}" for cell in notebook.cells), *rows}
@@ -100,6 +111,38 @@ def test_its_links_lead_somewhere(chapter: str, notebook: NotebookNode) -> None:
         if page not in PAGES or anchor not in places(page):
             lost.append(link["href"])
     assert lost == []
+
+
+def landing(page: str, anchor: str) -> BeautifulSoup:
+    """The cell that a link leads to, as a reader sees it; for a figure's cell, its caption."""
+    cells = notebook_of(page).cells
+    place = next(place for place, cell in enumerate(cells) if anchor == f"cell-id={cell.id}")
+    place += cells[place].cell_type == "code"
+    return BeautifulSoup(MARKDOWN.render(cells[place].source), "html.parser")
+
+
+def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) -> None:
+    astray = []
+    for link in shown(notebook).select("a[href*='#cell-id=']"):
+        path, _, anchor = str(link["href"]).partition("#")
+        page, name = path.removesuffix(".ipynb"), link.get_text()
+        cell = landing(page, anchor)
+        for heading in cell.select("h1, h2, h3, h4"):  # a statement may stand right below
+            heading.decompose()
+        beginning = cell.get_text().strip()
+        if NUMBERED.fullmatch(name):
+            right = beginning.startswith(name)
+        elif EQUATION.fullmatch(name):  # at the beginning, or in the statement or proof that stands there
+            right = rf"\tag{{{name[1:-1]}}}" in beginning
+        elif page == "references":
+            right = beginning.startswith("[") and YEAR.findall(name)[-1] in beginning
+        elif page == "api":
+            right = any(str(place["id"]).endswith(name.removesuffix("()")) for place in cell.select("[id]"))
+        else:
+            right = True
+        if not right:
+            astray.append((name, link["href"], beginning[:80]))
+    assert astray == []
 
 
 def test_its_code_is_the_books(chapter: str, notebook: NotebookNode) -> None:

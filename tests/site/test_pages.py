@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Route
 from mtfl.claims import CLAIMS
 from mtfl.sphinx_ext.fonts import subset_font
 
+CITED = re.compile(r'<span class="bibtex-citation" id="([^"]+)">(.*?)</span>', flags=re.DOTALL)
 RAW_TEX = re.compile(r"\\begin\{|\\\(|\\\[|\$\$")
 PAGE = '<html lang="en"><head><title>t</title></head><body>{}</body></html>'
 
@@ -373,6 +374,24 @@ def test_a_request_to_another_site_is_seen(open_page: Callable[..., Opened], sit
 def test_broken_mathematics_is_seen(open_page: Callable[..., Opened], tmp_path: Path, body: str) -> None:
     (tmp_path / "page.html").write_text(PAGE.format(f"<p>{body}</p>"))
     assert shown_wrong(open_page(tmp_path.as_uri() + "/", "page.html"))
+
+
+def test_each_work_leads_to_the_pages_that_cite_it(site: Path) -> None:
+    citing: dict[str, set[str]] = {}
+    for path in site.glob("*.html"):
+        for place, text in CITED.findall(path.read_text("utf8")):
+            for work in re.findall(r'href="references\.html#([^"]+)"', text):
+                citing.setdefault(work, set()).add(f"{path.name}#{place}")
+    page = BeautifulSoup((site / "references.html").read_text("utf8"), "html.parser")
+    named = {
+        str(work["id"]): [str(link["href"]) for link in work.select(".mtfl-cited a")]
+        for work in page.select("div.citation")
+    }
+    assert named.keys() == citing.keys()
+    for work, links in named.items():
+        assert set(links) <= citing[work]
+        pages = [link.partition("#")[0] for link in links]
+        assert sorted(pages) == sorted({link.partition("#")[0] for link in citing[work]} - {"references.html"})
 
 
 def test_the_ledger_shows_what_the_chapters_say(site: Path) -> None:
