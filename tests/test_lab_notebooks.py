@@ -66,7 +66,7 @@ CELLS = {  # what an author writes, and what JupyterLab is given
     ),
     "proof": (
         "```{prf:proof}\nBy {eq}`eq-one`.\n```",
-        "\n\n*Proof.* By [(1.1)](chapter.ipynb#cell-id=text-2).\n\n</div>",
+        "<summary><em>Proof.</em></summary>\n\nBy [(1.1)](chapter.ipynb#cell-id=text-2).\n\n</details>",
     ),
     "references": (
         "{eq}`eq-other`, {prf:ref}`lem-one`, {ref}`here <sec-part>`, {doc}`other`, "
@@ -113,6 +113,11 @@ CELLS = {  # what an author writes, and what JupyterLab is given
         "1\\. no list, \\*no emphasis\\*, a_b \\_c\\_, \\\\$5 \\< \\\\$6 \\& <strong>b</strong>old",
     ),
     "sets a figure": ("[one](https://example.org/?a=1#b)", "[one](https://example.org/?a=1#b)"),
+    "idea of a proof": (
+        ":::{prf:lemma}\n:label: lem-three\nIt is.\n:::\n\n"
+        "```{prf:proof}\n*Idea.* By {eq}`eq-one` $a<b$ & so on.\n\nIn full.\n```",
+        "<summary><em>Proof.</em> Idea: By (1.1) $a<b$ &amp; so on.</summary>\n\nIn full.\n\n</details>",
+    ),
 }
 
 
