@@ -28,8 +28,11 @@ FOR_THE_PAGE = ("mtfl.figures", "mtfl.quoting", "mtfl.explorables", "matplotlib"
 """Modules whose names a cell uses to draw, to print or to quote."""
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 SHOWN = "show-input"
-KINDS = {"proof": "Proofs", "code": "Code"}
-"""What is folded: the class of its ``<details>`` after ``mtfl-``, and the name of its switch."""
+KINDS = {
+    "proof": ("Proofs", "Open or fold all proofs"),
+    "code": ("Code", "Open or fold the code that only imports, draws, prints or quotes"),
+}
+"""What is folded: the class of its ``<details>`` after ``mtfl-``; the name of its switch, and what that does."""
 
 
 def is_for_the_page(module: str) -> bool:
@@ -193,7 +196,7 @@ class FoldCode(SphinxPostTransform):
 def add_switches(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Name the switches that a page needs."""
     body = context.get("body", "")
-    context["folds"] = {kind: name for kind, name in KINDS.items() if f'<details class="mtfl-{kind}"' in body}
+    context["folds"] = {kind: words for kind, words in KINDS.items() if f'<details class="mtfl-{kind}"' in body}
 
 
 def setup(app: Sphinx) -> None:
