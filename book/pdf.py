@@ -57,7 +57,8 @@ JOIN = """(pages) => {
             const target = [file ? file.replace(/[.]html$/, "") : name, fragment?.split("?")[0]].filter(Boolean);
             if (names.has(target[0])) link.setAttribute("href", `#${target.join(":")}`);
         }
-        for (const details of article.querySelectorAll("details.sd-dropdown")) details.open = true;
+        const folded = article.querySelectorAll("details.sd-dropdown, .mtfl-proof, .mtfl-code");
+        for (const details of folded) details.open = true;
         const part = whole.createElement("section");
         part.id = name;
         part.style = `page: chapter-${number}; break-before: ${number ? "page" : "auto"}`;

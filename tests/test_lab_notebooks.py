@@ -69,7 +69,7 @@ CELLS = {  # what an author writes, and what JupyterLab is given
     ),
     "proof": (
         "```{prf:proof}\nBy {eq}`eq-one`.\n```",
-        "\n\n*Proof.* By [(1.1)](chapter.ipynb#cell-id=text-2).\n\n</div>",
+        "<summary><em>Proof.</em></summary>\n\nBy [(1.1)](chapter.ipynb#cell-id=text-2).\n\n</details>",
     ),
     "references": (
         "{eq}`eq-other`, {prf:ref}`lem-one`, {ref}`here <sec-part>`, {doc}`other`, "
@@ -116,6 +116,11 @@ CELLS = {  # what an author writes, and what JupyterLab is given
         "1\\. no list, \\*no emphasis\\*, a_b \\_c\\_, \\\\$5 \\< \\\\$6 \\& <strong>b</strong>old",
     ),
     "sets a figure": ("[one](https://example.org/?a=1#b)", "[one](https://example.org/?a=1#b)"),
+    "idea of a proof": (
+        ":::{prf:lemma}\n:label: lem-three\nIt is.\n:::\n\n"
+        "```{prf:proof}\n*Idea.* By {eq}`eq-one` $a<b$ & so on.\n\nIn full.\n```",
+        "<summary><em>Proof.</em> Idea: By (1.1) $a<b$ &amp; so on.</summary>\n\nIn full.\n\n</details>",
+    ),
     "mid-cell": (
         "Before, {cite:t}`euler`.\n\n$$ v $$ (eq-three)\n\nAfter, by {eq}`eq-three`.",
         "$$\n v \n\\tag{1.3}\n$$\n\nAfter, by [(1.3)](#equation-eq-three).",

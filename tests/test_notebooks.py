@@ -25,7 +25,7 @@ UNNUMBERED = {"cho09", "cristianini01", "daniely20", "denisov91", "palmer92", "r
 """Works for which no DOI and no arXiv number could be looked up: proceedings without, and older journals."""
 
 CHECKED = {"nbval-check-output", "keep_output"}
-TAGS = CHECKED | {"hide-input", "hide-cell", "remove-cell"}
+TAGS = CHECKED | {"hide-input", "show-input", "hide-cell", "remove-cell"}
 MOST_LINES = 15
 GLUED = "application/papermill.record/text/plain"
 SHOWS = re.compile(r"\bshow\(")

@@ -19,7 +19,9 @@ STATEMENT = f"""<div class="proof theorem source-book admonition" id="thm-a">
 <p class="admonition-title"><span class="caption-number">Theorem 3.6 </span> (The {FORMULA} law)</p>
 <section class="theorem-content"><p>It <em>grows</em> by <math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>.</p>
 </section></div>"""
-PROOF = '<div class="proof admonition" id="proof"><p>Proof. By induction.</p></div>'
+PROOF = f"""<details class="mtfl-proof" id="thm-a-proof"><summary class="mtfl-idea"><strong>Proof.</strong> Idea: one by
+one.</summary>
+<p>By induction on {FORMULA}.</p></details>"""
 FIGURE = """<figure class="align-default" id="fig-a"><div class="output"></div><figcaption>
 <p><span class="caption-number">Figure 3.2 </span><span class="caption-text"><strong>Up.</strong> It grows.</span>\
 <a class="headerlink" href="#fig-a" title="Link to this image">#</a></p></figcaption></figure>"""
@@ -114,14 +116,17 @@ def test_only_html_gets_the_script(form: str) -> None:
 
 
 def test_entries_are_sections_and_statements() -> None:
-    top, rate, more, statement = search.entries("03", PAGE)
+    top, rate, more, proof, statement = search.entries("03", PAGE)
     assert [top.anchor, rate.anchor, more.anchor, statement.anchor] == ["top", "rate", "more", "thm-a"]
     assert [top.title, rate.title, more.title] == ["3. Training", "3.1. Rates", "3.2. More"]
     assert {top.kind, rate.kind, more.kind} == {"section"}
     assert (statement.kind, statement.title, statement.within) == ("statement", "Theorem 3.6 (The T law)", "3.1. Rates")
     assert statement.text == "It grows by 1/2."
     assert top.text == "Of growth."  # what its sections say is theirs
-    assert rate.text.startswith("Growth. What it is. Proof. By induction.")
+    assert rate.text.startswith("Growth. What it is. Figure 3.2 Up.")
+    assert (proof.kind, proof.anchor, proof.within) == ("proof", "thm-a-proof", "3.1. Rates")
+    assert proof.title == "Proof of Theorem 3.6 (The T law)"
+    assert proof.text == "Proof. Idea: one by one. By induction on T."  # a summary of other things says nothing
     assert "growth = 1" not in rate.text
     assert more.text == "growth and decay: T."
     assert (rate.terms, more.terms) == (["Growth"], ["growth", "decay"])  # a figure's caption sets nothing off
@@ -148,7 +153,7 @@ def test_the_index_has_the_pages_that_come_from_a_source(tmp_path: Path) -> None
     script = (tmp_path / "searchindex.js").read_text("utf8")
     titles, rows = json.loads(script.removeprefix("Search.setIndex(").removesuffix(")\n"))
     assert titles == {"03": "3. Training"}
-    assert [row[1] for row in rows] == ["top", "rate", "more", "thm-a"]
+    assert [row[1] for row in rows] == ["top", "rate", "more", "thm-a-proof", "thm-a"]
 
 
 def test_a_sheet_is_headed_by_its_chapter() -> None:

@@ -19,7 +19,18 @@ from sphinx.util import logging
 
 from mtfl import explorables
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, references, search, statements
+from mtfl.sphinx_ext import (
+    citing,
+    code,
+    folding,
+    fonts,
+    mathematics,
+    notebooks,
+    printing,
+    references,
+    search,
+    statements,
+)
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -44,8 +55,7 @@ MENDS = (
     ('<summary aria-label="Toggle hidden content">', "<summary>"),
     ('<div role="list" class="citation-list">', '<div class="citation-list">'),
     (' role="doc-biblioentry"', ""),
-    (' id="proof-content"', ""),  # the same id in every theorem ...
-    (' id="proof"', ""),  # ... and in every proof
+    (' id="proof-content"', ""),  # the same id in every theorem
 )
 RAN = "\N{WHITE HEAVY CHECK MARK}"
 FOLDED = re.compile(r'<p (class="(?:collapsed|expanded) admonition-title")>(.*?)</p>')  # the words on folded code
@@ -306,6 +316,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
     app.connect("config-inited", add_static_files)
     citing.setup(app)
+    folding.setup(app)
     printing.setup(app)
     references.setup(app)
     search.setup(app)

@@ -27,6 +27,7 @@ from sphinx import addnodes
 from sphinx.locale import admonitionlabels
 from sphinx.util import logging
 
+from mtfl.sphinx_ext.folding import folded, parts_of_proof
 from mtfl.sphinx_ext.mathematics import lines_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LINES = 10_000  # myst-nb counts the lines of cell i, the first is 0, from (i + 1) times this
-HIDDEN = {"hide-input", "remove-input", "remove-cell"}  # tags of cells whose code the site does not show at once
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
 WIDTH = 88  # of a signature on one line
 WHOSE = {"source-paper": "paper", "source-book": "this book"}
@@ -364,7 +364,13 @@ class Translator:
         return boxed(STATEMENT, heading.strip() + "".join(whose), self.blocks(*content.children))
 
     def _write_proof_node(self, node: nodes.Element) -> str:
-        return boxed(PROOF, re.sub(r"^Proof\.", "*Proof.*", self.blocks(*node.children[0].children)))
+        idea, blocks = parts_of_proof(node)
+        told = f"<em>Proof.</em>{' Idea:' if idea else ''}{''.join(map(self._plain, idea or []))}"
+        return f'<details style="{PROOF}"><summary>{told}</summary>\n\n{self.blocks(*blocks)}\n\n</details>'
+
+    def _plain(self, node: nodes.Node) -> str:
+        """A part of a line as HTML, where Markdown does not hold."""
+        return self.write(node) if isinstance(node, nodes.math) else html.escape(node.astext(), quote=False)
 
     # The package's documentation, of autodoc
 
@@ -424,13 +430,13 @@ def notebook(book: Book, page: str) -> NotebookNode:
         source = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
     else:
         next(iter(texts[min(texts)].values())).insert(1, needs(page, source, book.repository))
-    made = nbformat.v4.new_notebook(metadata=source.metadata)
+    made, folds = nbformat.v4.new_notebook(metadata=source.metadata), folded(source.cells)
     for number, cell in enumerate(source.cells):
         for name, blocks in texts.pop(number, {}).items():
             made.cells.append(nbformat.v4.new_markdown_cell("\n\n".join(blocks), id=name))
         if cell.cell_type == "code":
             cell = copy.deepcopy(cell)
-            if HIDDEN & set(cell.metadata.get("tags", [])):
+            if folds[number]:
                 cell.metadata["jupyter"] = {"source_hidden": True}
             made.cells.append(cell)
         if caption := captions.get(number):

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 # What is no text of the page. A formula is read from its MathML, and stands as a line of text.
 SILENT = re.compile(
-    r"<(mjx-math|svg|script|style|noscript|pre|summary|button)\b.*?</\1>|<a class=\"headerlink\".*?</a>", re.DOTALL
+    r"<(mjx-math|svg|script|style|noscript|pre|summary(?! class=\"mtfl-idea)|button)\b.*?</\1>"
+    r"|<a class=\"headerlink\".*?</a>",
+    re.DOTALL,
 )
 STATEMENT = "div.proof[id]:has(> p.admonition-title)"
+PROOF = "details.mtfl-proof[id]"
 SET_OFF = "em, strong, td:first-child"
 HEADINGS = ["h1", "h2", "h3", "h4"]
 SPACE = re.compile(r"\s+")
@@ -82,10 +85,10 @@ class Entry(NamedTuple):
     page: str
     anchor: str
     kind: str
-    """section, statement, package (a section about it), or what Sphinx calls its objects: function, attribute ..."""
+    """section, statement, proof, package (a section about it), or what Sphinx calls its objects: function ..."""
     title: str
     within: str
-    """The section that a statement stands in; empty for others."""
+    """The section that a statement or a proof stands in; empty for others."""
     terms: list[str]
     """Words that the text of a section sets off, as it does where it says what they mean."""
     text: str
@@ -127,6 +130,11 @@ def entries(page: str, body: str) -> list[Entry]:
         objects.append(Entry(page, anchor, kind, anchor.removeprefix("mtfl."), "", [], words(summary)))
     for listed in soup.select("dl.py"):
         listed.extract()
+    for proof in soup.select(PROOF):
+        proved = soup.find(id=str(proof["id"]).removesuffix("-proof"))
+        title = f"Proof of {words(proved.find('p', class_='admonition-title'))}" if isinstance(proved, Tag) else "Proof"
+        within = words(title_of(proof.find_parent("section", id=True)))
+        statements.append(entry(proof, "proof", None, within)._replace(title=title))
     for statement in soup.select(STATEMENT):
         within = words(title_of(statement.find_parent("section", id=True)))
         statements.append(entry(statement, "statement", statement.find("p", class_="admonition-title"), within))

@@ -10,7 +10,8 @@
   // Copied text
 
   const SILENT = "script, style, noscript, template, svg, button, input, select, mjx-assistive-mml, "
-    + "details.hide > summary, .gp, .headerlink, .mtfl-tools"; // .gp: the prompt of an example
+    + "details.hide > summary, .mtfl-code > summary, .gp, .headerlink, .mtfl-tools"; // .gp: the prompt of an example
+  const FOLDED = "details:not([open]) > :not(summary)";
   const KEPT = new Set(["href", "src", "alt", "colspan", "rowspan", "start"]);
 
   const formulaAt = (node) => (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement)?.closest("mjx-container");
@@ -37,7 +38,7 @@
       if (line) line.replaceWith(tex);
       else formula.replaceWith(tex);
     }
-    part.querySelectorAll(SILENT).forEach((node) => node.remove());
+    part.querySelectorAll(`${SILENT}, ${FOLDED}`).forEach((node) => node.remove());
     const unwrapped = ":is(td, th, li) > p:only-child, .mtfl-together";
     part.querySelectorAll(unwrapped).forEach((node) => node.replaceWith(...node.childNodes));
     part.normalize();

@@ -13,7 +13,7 @@ const Search = {
   // What it is worth as the whole title, and as the whole of what is set off: there the book says what it means.
   WHOLE: { title: 12, terms: 8, text: 0 },
   // Objects of the package come behind what explains them, and their parts behind everything.
-  KINDS: { section: 1, statement: 0.9, package: 0.4, function: 0.4, class: 0.4, module: 0.4 },
+  KINDS: { section: 1, statement: 0.9, proof: 0.7, package: 0.4, function: 0.4, class: 0.4, module: 0.4 },
   MOST: 50,
   AROUND: 110, // characters of a text before and after what was found
 

@@ -1,0 +1,82 @@
+/**
+ * Opens and folds proofs and code: all of a kind by the switches in the head line, and the one that a link leads into.
+ *
+ * The page opens with what the reader chose last (layout.html). The browser itself opens what its search finds. Paper
+ * and copied text show what the page shows.
+ */
+"use strict";
+{
+  const root = document.documentElement;
+  const switches = [...document.querySelectorAll(".mtfl-switch")];
+
+  /** Open or fold all of a kind. The line that the reader is at stays where it is. */
+  function turn({ dataset: { kind } }, state) {
+    const head = document.querySelector(".bd-header-article").getBoundingClientRect().bottom;
+    const place = (block) => block.getBoundingClientRect();
+    const blocks = [...document.querySelectorAll(".bd-article section > :not(section)")];
+    const here = scrollY > 0 && blocks.find((block) => place(block).height && place(block).bottom > head);
+    const before = here && place(here).top;
+    root.dataset[kind] = state;
+    for (const details of document.querySelectorAll(`details.mtfl-${kind}`)) details.open = state === "open";
+    if (here) {
+      scrollBy({ top: place(here).top - before, behavior: "instant" });
+      if (place(here).bottom < head) here.scrollIntoView({ behavior: "instant" }); // it was folded
+    }
+    show();
+  }
+
+  function show() {
+    for (const button of switches) button.ariaPressed = String(root.dataset[button.dataset.kind] === "open");
+  }
+
+  for (const button of switches) {
+    button.addEventListener("click", () => {
+      const { kind } = button.dataset, state = root.dataset[kind] === "open" ? "closed" : "open";
+      turn(button, state);
+      try {
+        localStorage.setItem(`mtfl-${kind}`, state);
+      } catch { /* the reader's browser keeps nothing */ }
+    });
+  }
+  show();
+
+  // A page to which the browser goes back as it was: meanwhile another page may have changed the choice.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    for (const button of switches) {
+      const { kind } = button.dataset;
+      let state = root.dataset[kind];
+      try {
+        state = localStorage.getItem(`mtfl-${kind}`) ?? state;
+      } catch { /* as above */ }
+      if (state !== root.dataset[kind]) turn(button, state);
+    }
+  });
+
+  /** Open all that folds away what the address leads to; not every browser does so itself. */
+  function reveal() {
+    const name = location.hash.slice(1).split("?")[0];
+    const target = document.getElementById(name) ?? document.getElementById(decoded(name));
+    let opened = false;
+    for (let box = target?.closest("details"); box; box = box.parentElement.closest("details")) {
+      opened ||= !box.open;
+      box.open = true;
+    }
+    if (opened) target.scrollIntoView();
+  }
+
+  function decoded(name) {
+    try {
+      return decodeURIComponent(name);
+    } catch { // a per cent sign of its own
+      return name;
+    }
+  }
+
+  reveal();
+  addEventListener("hashchange", reveal);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (link?.hash && link.href === location.href) setTimeout(reveal); // the address does not change
+  });
+}

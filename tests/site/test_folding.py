@@ -1,0 +1,386 @@
+"""Proofs and code that pages fold: nothing is lost, links and searches open them, switches open all and are kept."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from opened import AT_ONCE, CLIPBOARD, Opened
+from playwright.sync_api import Browser, Page, Route
+from pypdf import PdfReader
+
+BOOK = Path(__file__).parents[2] / "book"
+CHAPTER = "03_multitask_training.html"
+PLAIN = "references.html"  # has neither proofs nor code
+KINDS = ["proof", "code"]
+# How many of a kind are open, and how many there are.
+OPEN = """kind => {
+    const all = [...document.querySelectorAll(`details.mtfl-${kind}`)];
+    return [all.filter(one => one.open).length, all.length];
+}"""
+# An equation in a proof to which some link of the page leads.
+IN_A_PROOF = """() => [...document.querySelectorAll("details.mtfl-proof .math[id]")].map(node => node.id)
+    .find(id => document.querySelector(`article a[href="#${id}"]:not(.headerlink, .mtfl-proof *)`))"""
+# A folded proof that is long, and words of it in plain text.
+LONG_PROOF = """() => {
+    const proof = [...document.querySelectorAll("details.mtfl-proof")].find(one => one.textContent.length > 3000);
+    const words = [...proof.querySelectorAll("p")].flatMap(line => [...line.childNodes])
+        .filter(node => node.nodeType === 3).map(node => node.data.trim().split("\\n")[0]);
+    return [proof.id, words.sort((a, b) => b.length - a.length)[0]];
+}"""
+
+
+def is_open(page: Page, anchor: str) -> bool:
+    """Whether all that an element is folded into is open, and the element is in the window."""
+    page.wait_for_function("() => new Promise(done => requestAnimationFrame(() => done(true)))")
+    return page.evaluate(
+        """id => {
+        const node = document.getElementById(id), box = node.getBoundingClientRect();
+        return !node.closest("details:not([open])") && box.top >= 0 && box.top < innerHeight;
+    }""",
+        anchor,
+    )
+
+
+def switch(page: Page, kind: str) -> None:
+    """Click a switch."""
+    page.locator(f".mtfl-switch[data-kind={kind}]").click()
+
+
+def pressed(page: Page, kind: str) -> str | None:
+    """What a switch tells a screen reader."""
+    return page.locator(f".mtfl-switch[data-kind={kind}]").get_attribute("aria-pressed")
+
+
+# Nothing is lost, and nothing is empty
+
+
+def letters(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def test_every_proof_and_cell_is_in_its_page(site: Path, name: str) -> None:
+    source = (BOOK / name).with_suffix(".ipynb")
+    cells = nbformat.read(source, as_version=4).cells if source.exists() else []
+    soup = BeautifulSoup((site / name).read_text("utf8"), "html.parser")
+    proofs = sum(len(re.findall(r"^[`:]{3,}\{prf:proof\}", cell.source, flags=re.MULTILINE)) for cell in cells)
+    assert len(soup.select("details.mtfl-proof[id]")) == proofs
+    written = [letters(cell.source) for cell in cells if cell.cell_type == "code"]
+    shown = [letters(cell.get_text()) for cell in soup.select("div.cell .cell_input pre")]
+    assert shown == written
+    switches = [button["data-kind"] for button in soup.select(".mtfl-switch")]
+    assert switches == [kind for kind in KINDS if soup.select(f"details.mtfl-{kind}")]
+    for idea in soup.select(".mtfl-idea"):
+        assert idea.select("a, p") == []
+
+
+# What is seen of a cell: the height of its bar, of itself, and whether something that it has put out is seen.
+CELLS = """all => all.map(cell => {
+    const height = node => node?.checkVisibility() ? node.getBoundingClientRect().height : 0;
+    return [height(cell.querySelector(":scope > .mtfl-code > summary")), height(cell),
+        [...cell.querySelectorAll(".cell_output *")].some(height)];
+})"""
+
+
+def test_a_bar_stands_for_something(shown: Opened) -> None:
+    page = shown.page
+    page.add_style_tag(content=AT_ONCE)
+    assert page.evaluate(OPEN, "proof")[0] == page.evaluate(OPEN, "code")[0] == 0
+    cells = page.locator("div.cell:has(> .mtfl-code)")
+    for bar, height, has_output in cells.evaluate_all(CELLS):
+        assert (bar >= 20 and has_output) or height == 0
+    if cells.count():
+        switch(page, "code")
+        assert all(bar >= 20 and height > bar for bar, height, _ in cells.evaluate_all(CELLS))
+        switch(page, "code")
+
+
+# Links, searches and the browser's find lead into what is folded
+
+
+def test_an_address_opens_what_it_leads_into(open_page: Callable[..., Opened], address: str) -> None:
+    page = open_page(address, CHAPTER).page
+    equation = page.evaluate(IN_A_PROOF)
+    for anchor in (equation, page.evaluate(LONG_PROOF)[0]):
+        page.goto("about:blank")
+        page.goto(f"{address}{CHAPTER}#{anchor}", wait_until="load")
+        assert is_open(page, anchor)
+        assert page.evaluate(OPEN, "proof")[0] == 1
+
+
+def test_a_link_opens_what_it_leads_into_and_so_does_back(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, CHAPTER, reduced_motion="reduce").page
+    page.add_style_tag(content="html { scroll-behavior: auto !important }")
+    equation = page.evaluate(IN_A_PROOF)
+    link = page.locator(f"article a[href='#{equation}']:not(.headerlink, .mtfl-proof *)").first
+    fold = "all => all.forEach(one => one.open = false)"
+    for _ in range(2):  # the second time the address does not change
+        page.locator("details.mtfl-proof").evaluate_all(fold)
+        link.click()
+        assert is_open(page, equation)
+    page.evaluate("location.hash = document.querySelector('article section section').id")
+    page.locator("details.mtfl-proof").evaluate_all(fold)
+    page.go_back()
+    page.wait_for_url(f"**#{equation}")
+    assert is_open(page, equation)
+
+
+def test_a_browser_that_opens_nothing_itself_is_helped(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, CHAPTER).page
+    equation = page.evaluate(IN_A_PROOF)
+    page.evaluate("id => history.replaceState(null, '', `#${id}`)", equation)  # Chromium leaves it folded
+    assert not is_open(page, equation)
+    page.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
+    assert is_open(page, equation)
+    page.evaluate("location.hash = '%'")
+    page.evaluate("location.hash = 'fig-none?tasks=1'")
+
+
+def test_what_the_browser_finds_opens(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, CHAPTER).page
+    proof, words = page.evaluate(LONG_PROOF)
+    assert len(words) > 20
+    page.goto("about:blank")
+    page.goto(f"{served}{CHAPTER}#:~:text={words.replace(' ', '%20').replace(',', '%2C').replace('-', '%2D')}")
+    page.wait_for_function("id => document.getElementById(id).open", arg=proof)
+    page.goto("about:blank")
+    silent = "document.querySelector('.mtfl-silent .mtfl-code')"
+    page.goto(f"{served}{CHAPTER}")
+    line = page.evaluate(f"{silent}.querySelector('.mtfl-code-line:nth-last-of-type(1)').textContent").split(
+        " import "
+    )[0]
+    page.goto("about:blank")
+    page.goto(f"{served}{CHAPTER}#:~:text={line.replace(' ', '%20')}")
+    page.wait_for_function(f"{silent}.open && {silent}.firstElementChild.checkVisibility()")
+
+
+def test_a_search_leads_into_a_proof(open_page: Callable[..., Opened], address: str) -> None:
+    page = open_page(address, CHAPTER).page
+    _, words = page.evaluate(LONG_PROOF)
+    page.goto(f"{address}search.html?q={words.replace(' ', '+')}", wait_until="load")
+    link = page.locator("#search-results li > a").first
+    assert link.inner_text().startswith("Proof of ")
+    anchor = (link.get_attribute("href") or "").partition("#")[2]
+    link.click()
+    page.wait_for_url(f"**/{CHAPTER}#{anchor}")
+    page.wait_for_load_state("load")
+    assert is_open(page, anchor)
+
+
+# Switches
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_switch_opens_and_folds_all_and_is_kept(open_page: Callable[..., Opened], address: str, kind: str) -> None:
+    opened = open_page(address, CHAPTER)
+    page = opened.page
+    (other,) = {*KINDS} - {kind}
+    assert (pressed(page, kind), page.evaluate(OPEN, kind)[0]) == ("false", 0)
+    page.locator(f".mtfl-switch[data-kind={kind}]").focus()
+    page.keyboard.press("Space")
+    count, total = page.evaluate(OPEN, kind)
+    assert count == total > 5
+    assert (pressed(page, kind), pressed(page, other), page.evaluate(OPEN, other)[0]) == ("true", "false", 0)
+    page.goto(address + "02_pseudo_contrastive_loss.html", wait_until="load")
+    count, total = page.evaluate(OPEN, kind)
+    assert count == total > 5
+    assert (pressed(page, kind), page.evaluate(OPEN, other)[0]) == ("true", 0)
+    page.keyboard.press("Tab")
+    switch(page, kind)
+    assert (pressed(page, kind), page.evaluate(OPEN, kind)[0]) == ("false", 0)
+    page.goto(address + CHAPTER, wait_until="load")
+    assert (pressed(page, kind), page.evaluate(OPEN, kind)[0]) == ("false", 0)
+    assert opened.errors == []
+
+
+def test_a_proof_is_opened_by_keyboard(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, CHAPTER).page
+    proof = page.locator("details.mtfl-proof").first
+    proof.locator("summary").press("Enter")
+    assert proof.evaluate("node => node.open")
+    assert "disclosure" in proof.aria_snapshot() or "group" in proof.aria_snapshot()
+
+
+NO_STORAGE = """Object.defineProperty(window, "localStorage",
+    { get() { throw new DOMException("The operation is insecure.", "SecurityError"); } })"""
+
+
+def test_switches_work_where_nothing_can_be_kept(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, PLAIN, color_scheme="dark").page
+    page.add_init_script(NO_STORAGE)
+    page.goto(served + CHAPTER, wait_until="load")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    switch(page, "proof")
+    count, total = page.evaluate(OPEN, "proof")
+    assert count == total > 5
+    switch(page, "proof")
+    assert page.evaluate(OPEN, "proof")[0] == 0
+
+
+def test_a_choice_on_another_page_holds_when_one_goes_back(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, CHAPTER).page
+    page.evaluate("localStorage.setItem('mtfl-proof', 'open')")  # as another page does
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    count, total = page.evaluate(OPEN, "proof")
+    assert count == total
+    assert pressed(page, "proof") == "true"
+
+
+# How many proofs and cells are there and how many of them are folded, at each frame.
+FRAMES = """() => {
+    window.frames_seen = [];
+    const note = () => {
+        const all = document.querySelectorAll("details:is(.mtfl-proof, .mtfl-code)");
+        frames_seen.push([all.length, [...all].filter(one => !one.open).length]);
+        requestAnimationFrame(note);
+    };
+    requestAnimationFrame(note);
+}"""
+
+
+def test_the_first_frame_is_as_the_reader_has_chosen(open_page: Callable[..., Opened], served: str) -> None:
+    page, held = open_page(served, PLAIN).page, []
+    page.evaluate("['proof', 'code'].forEach(kind => localStorage.setItem(`mtfl-${kind}`, 'open'))")
+    page.add_init_script(f"({FRAMES})()")
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/*.js*", hold)
+    page.goto(served + CHAPTER, wait_until="commit")
+    page.wait_for_function("window.frames_seen.length > 2 && document.querySelector('footer')")
+    for route in held:
+        route.continue_()
+    page.unroute("**/*.js*", hold)
+    page.wait_for_load_state("load")
+    frames = page.evaluate("frames_seen")
+    assert held  # the first frames came before any script of the site
+    assert frames[-1][0] > 50
+    assert {folded for _, folded in frames} == {0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_line_that_is_read_stays_where_it_is(open_page: Callable[..., Opened], served: str, kind: str) -> None:
+    opened = open_page(served, CHAPTER)
+    page = opened.page
+    page.add_style_tag(content="html { scroll-behavior: auto !important }")
+    line = page.locator(".bd-article section > p").nth(40)
+    line.evaluate("node => scrollBy(0, node.getBoundingClientRect().top - 100)")
+    opened.settle()
+    line.evaluate("node => scrollBy(0, node.getBoundingClientRect().top - 100)")
+    opened.settle()
+    before = line.evaluate("node => node.getBoundingClientRect().top")
+    for _ in range(2):
+        switch(page, kind)
+        opened.settle()
+        assert abs(line.evaluate("node => node.getBoundingClientRect().top") - before) <= 2
+
+
+def test_who_closes_a_proof_in_which_he_reads_sees_where_it_was(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, CHAPTER).page
+    page.add_style_tag(content="html { scroll-behavior: auto !important }")
+    switch(page, "proof")
+    proof = page.locator(f"#{page.evaluate(LONG_PROOF)[0]}")
+    proof.evaluate("node => scrollBy(0, node.getBoundingClientRect().bottom - 200)")
+    switch(page, "proof")
+    top = proof.evaluate("node => node.getBoundingClientRect().top")
+    assert 0 <= top < 200
+
+
+VIEWS = [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark"), (320, "light")]
+HEAD = """() => {
+    const box = node => node.getBoundingClientRect();
+    const head = box(document.querySelector(".bd-header-article"));
+    const all = [...document.querySelectorAll(".bd-header-article button")].filter(node => node.checkVisibility());
+    const boxes = all.map(box);
+    const inside = ({ left, right, top, bottom }) =>
+        left >= 0 && right <= innerWidth && top >= head.top && bottom <= head.bottom + 1;
+    const apart = boxes.every((a, i) => boxes.every((b, j) => i <= j || a.left >= b.right || a.right <= b.left));
+    const large = [...document.querySelectorAll(".mtfl-switch")].map(box)
+        .every(({ width, height }) => Math.min(width, height) >= 24);
+    return [boxes.every(inside), apart, large];
+}"""
+
+
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
+def test_switches_fit_into_the_head_line(
+    open_page: Callable[..., Opened], served: str, width: int, scheme: str
+) -> None:
+    opened = open_page(served, CHAPTER, viewport={"width": width, "height": 740}, color_scheme=scheme)
+    opened.settle()
+    assert opened.page.evaluate(HEAD) == [True, True, True]
+    opened.page.mouse.wheel(0, 3000)
+    opened.settle()
+    assert opened.page.evaluate(HEAD) == [True, True, True]
+
+
+LOOK = "node => ((style) => [style.backgroundColor, style.color])(getComputedStyle(node))"
+
+
+@pytest.mark.parametrize("colours", ["none", "active"])
+def test_a_switch_that_is_on_looks_so(open_page: Callable[..., Opened], served: str, colours: str) -> None:
+    page = open_page(served, CHAPTER, forced_colors=colours).page
+    switch(page, "code")
+    on, off = (page.locator(f".mtfl-switch[data-kind={kind}]").evaluate(LOOK) for kind in ("code", "proof"))
+    assert on[0] != off[0] and on[1] != off[1]
+    assert on[0] != on[1]
+
+
+def test_without_scripts_all_can_be_opened(browser: Browser, served: str) -> None:
+    window = browser.new_context(java_script_enabled=False)
+    page = window.new_page()
+    page.goto(served + CHAPTER, wait_until="load")
+    assert not page.locator(".mtfl-switch").first.is_visible()
+    for box in (".mtfl-proof", ".mtfl-silent .mtfl-code"):
+        fold = page.locator(box).first
+        fold.locator("summary").click()
+        assert fold.get_attribute("open") is not None
+    window.close()
+
+
+# Paper and copies show what the page shows
+
+
+def on_paper(page: Page) -> str:
+    """The letters of a page as it is printed."""
+    return letters("".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf())).pages))
+
+
+def test_paper_shows_what_the_page_shows(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "01_setup.html").page
+    proof, words = page.evaluate(LONG_PROOF.replace("3000", "500"))
+    code = "fromscipy.statsimportchi2"
+    sheets = on_paper(page)
+    assert letters(words) not in sheets and code not in sheets
+    page.locator(f"#{proof} > summary").click()
+    assert letters(words) in on_paper(page)
+    switch(page, "code")
+    sheets = on_paper(page)
+    assert letters(words) in sheets and code in sheets
+    assert page.evaluate(OPEN, "proof")[0] == 1  # and nothing else was opened
+
+
+def test_copies_show_what_the_page_shows(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, CHAPTER, permissions=CLIPBOARD).page
+    _, words = page.evaluate(LONG_PROOF)
+
+    def copied() -> list[str]:
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('article'))")
+        page.keyboard.press("Control+c")
+        return page.evaluate("""async () => {
+            const [item] = await navigator.clipboard.read();
+            return Promise.all(["text/plain", "text/html"].map(async type => (await item.getType(type)).text()));
+        }""")
+
+    assert not any(words in text or "from mtfl.quoting" in text for text in copied())
+    switch(page, "proof")
+    assert all(words in text and "from mtfl.quoting" not in text for text in copied())
+    switch(page, "code")
+    text, html = copied()
+    assert words in text and "from mtfl.quoting" in text and "Code\n" not in text
+    assert "quoting" in html
