@@ -19,7 +19,7 @@ from sphinx.util import logging
 
 from mtfl import explorables
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, search, statements
+from mtfl.sphinx_ext import cards, citing, code, fonts, mathematics, notebooks, printing, search, statements, terms
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -264,10 +264,12 @@ def add_static_files(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
     app.connect("config-inited", add_static_files)
+    cards.setup(app)
     citing.setup(app)
     printing.setup(app)
     search.setup(app)
     statements.setup(app)
+    terms.setup(app)
     app.add_transform(FigureLinks)
     app.add_post_transform(PlainStatus)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
