@@ -47,11 +47,13 @@ def is_name(text: str, start: int) -> bool:
 
 def is_running(node: nodes.Node) -> bool:
     """Whether a piece of text stands in a paragraph of a chapter, outside its statements and figures."""
+    around: nodes.Element | None = node.parent
     in_paragraph = False
-    while (node := node.parent) is not None:
-        if isinstance(node, NO_TEXT) or {"proof", "cell"} & set(node.get("classes", ())):
+    while around is not None:
+        if isinstance(around, NO_TEXT) or {"proof", "cell"} & set(around.get("classes", ())):
             return False
-        in_paragraph = in_paragraph or isinstance(node, nodes.paragraph)
+        in_paragraph = in_paragraph or isinstance(around, nodes.paragraph)
+        around = around.parent
     return in_paragraph
 
 

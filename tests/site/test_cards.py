@@ -39,7 +39,8 @@ def come_to(link: Locator) -> None:
     link.page.wait_for_selector(OPEN)
 
 
-# For each link of a page: what its card says, and what stands at its target; words, and the TeX of formulas.
+# For each link of a page: what its card says and what stands at its target, as words and the TeX of formulas; and the
+# paragraphs of the card that do not stand there.
 CARDS_AND_TARGETS = """async () => {
     const parser = new DOMParser(), pages = {}, found = {};
     const text = async path => (await fetch(path)).text();
@@ -47,10 +48,10 @@ CARDS_AND_TARGETS = """async () => {
         cards: JSON.parse((await text(`_static/cards/${name}.js`)).replace(/^mtflCards\\(|\\);\\n$/g, "")),
         there: parser.parseFromString(await text(`${name}.html`), "text/html"),
     });
-    const told = (nodes, silent = "") => {
+    const told = (...nodes) => {
         const holder = document.createElement("div");
         holder.append(...nodes.map(node => node.cloneNode(true)));
-        const tools = ".headerlink, .mtfl-tools, .mtfl-card-place" + silent;
+        const tools = ".headerlink, .mtfl-tools, .mtfl-card-place, .citation > .label";
         for (const node of holder.querySelectorAll(tools)) node.remove();
         const tex = [...holder.querySelectorAll("[data-tex]")].map(node => node.dataset.tex);
         return [holder.textContent.replace(/\\s+/g, ""), ...tex];
@@ -62,9 +63,15 @@ CARDS_AND_TARGETS = """async () => {
         let target = anchor ? there.getElementById(anchor) : there.querySelector("article section");
         if (target.matches("span, p:empty")) target = target.closest("tr, section");
         const says = parser.parseFromString(cards[anchor] ?? "", "text/html").body;
-        const kind = target.matches(".proof, .math, .citation, figure") ? "whole" : "part";
-        const part = target.matches("figure") ? target.querySelector("figcaption") : target;
-        found[link.getAttribute("href")] = [kind, told([...says.childNodes]), told([part], ", .citation > .label")];
+        const whole = target.matches(".proof, .math, .citation, figure, .glossary > dt");
+        const parts = [target.querySelector(":scope > figcaption") ?? target];
+        let next = target;
+        while (target.matches("dt") && !next.matches("dd")) next = next.nextElementSibling;
+        if (next !== target) parts.push(next);
+        const stands = told(...parts), blocks = [...says.querySelectorAll(":is(p, dt):not(.mtfl-card-place)")];
+        const words = target.matches("tr") ? [] : blocks.map(node => told(node)[0]);
+        const others = words.filter(word => !stands[0].includes(word));
+        found[link.getAttribute("href")] = [whole, told(...says.childNodes), stands, others];
     }
     return found;
 }"""
@@ -74,8 +81,8 @@ def wrong_cards(page: Page) -> list[str]:
     """The links of a page whose card does not say what stands there; a part of it, where that is long."""
     return [
         href
-        for href, (kind, says, stands) in page.evaluate(CARDS_AND_TARGETS).items()
-        if not says[0] or (says != stands if kind == "whole" else not set(says[1:]) <= set(stands[1:]))
+        for href, (whole, says, stands, others) in page.evaluate(CARDS_AND_TARGETS).items()
+        if not says[0] or others or (says != stands if whole else not set(says[1:]) <= set(stands[1:]))
     ]
 
 
