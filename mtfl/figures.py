@@ -2,7 +2,8 @@
 
 A chapter makes axes with :func:`canvas`, draws on them, and ends its cell with :func:`show`, which yields an inline
 SVG whose text, ticks and grid follow the page's light or dark colours. The series colours are mid-tones that
-differ for colour-blind readers and keep a contrast of 3:1 on white and on near-black.
+differ for colour-blind readers and keep a contrast of 3:1 on white and on near-black. All colours that mean something
+are named here: formulas and the figures to move take theirs from here too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
@@ -37,6 +39,13 @@ COLOURS = {
     "linear layer": PURPLE,
 }
 """One colour for each representation, the same in every figure."""
+
+PLUS, MINUS = VERMILION, BLUE
+"""The colours of the labels +1 and -1, and of what lies above and below 0, in every figure."""
+
+SYMBOL_COLOURS = {"v": ("#0072b2", "#5cb2ec"), r"\tau": ("#b34e00", "#f09044"), "K_T": ("#00795a", "#1fae7c")}
+"""The colours of symbols in formulas, on a light page and on a dark one: the hues in which figures draw what they name,
+blue inside the subspace, vermilion outside, green for the tasks' kernel."""
 
 INK, _GRID = "#1f2328", "#d0d5da"
 """The colour of the text, dark on a light page and light on a dark one."""
@@ -174,12 +183,13 @@ def plain_log_ticks(ax: Axes, x: Sequence[int | float]) -> None:
 
 
 def heat_map(ax: Axes, matrix: np.ndarray, *, limit: float = 1.0) -> QuadMesh:
-    """A matrix as coloured cells, first row on top, blue for -limit, white for 0, red for +limit.
+    """A matrix as coloured cells, first row on top, :data:`MINUS` for -limit, white for 0, :data:`PLUS` for +limit.
 
     Returns:
         The mesh, for ``figure.colorbar``.
     """
-    mesh = ax.pcolormesh(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, edgecolors="face", linewidth=0.2)
+    shades = LinearSegmentedColormap.from_list("labels", [MINUS, "white", PLUS])
+    mesh = ax.pcolormesh(matrix, cmap=shades, vmin=-limit, vmax=limit, edgecolors="face", linewidth=0.2)
     ax.invert_yaxis()
     ax.set_aspect("equal")
     ax.grid(False)

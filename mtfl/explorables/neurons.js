@@ -142,7 +142,7 @@ export function render({ model, el }) {
       ? `All ${held} ${law === "uniform" ? "" : "balanced "}tasks, equally often`
       : T === 1 ? "The task: its label in each quadrant" : few < T ? `${few} of the ${T} tasks` : `The ${T} tasks`;
     tiles.replaceChildren(...Array.from({ length: few * K }, (_, n) => svg("rect", {
-      class: F[n] > 0 ? "mtfl-plus" : "mtfl-minus", width: 7, height: 7,
+      class: `mtfl-tile ${F[n] > 0 ? "mtfl-plus" : "mtfl-minus"}`, width: 7, height: 7,
       x: Math.floor(n / K) * 21 + (signs[2 * (n % K)] > 0 ? 9 : 0.5), y: signs[2 * (n % K) + 1] > 0 ? 17.5 : 26,
     })));
   };

@@ -137,7 +137,7 @@ export function render({ model, el }) {
     result = stepOn(f, r, layer, view.get("decay") === "matched");
     spectrum = walshCoefficients(f, r);
     f.forEach((label, k) => {
-      cells[k].setAttribute("class", label > 0 ? "mtfl-cell mtfl-blue" : "mtfl-cell mtfl-vermilion");
+      cells[k].setAttribute("class", label > 0 ? "mtfl-cell mtfl-plus" : "mtfl-cell mtfl-minus");
       boxes[k].setAttribute("aria-pressed", label > 0);
     });
     const first = Array.from({ length: r }, (_, i) => spectrum[1 << i]), length = Math.hypot(...first);
@@ -146,7 +146,7 @@ export function render({ model, el }) {
     arrow.setAttribute("d", length > 0 && r < 4 ? `M125 125l${x.toFixed(1)} ${y.toFixed(1)}${head(x, y)}` : "");
     const sets = Array.from({ length: K }, (_, S) => S).sort((a, b) => degree(a) - degree(b) || a - b);
     const label = (S) => (S ? Array.from({ length: r }, (_, i) => (S >> i & 1 ? i + 1 : "")).join("") : "∅");
-    coefficients.draw(sets.map((S) => spectrum[S]), sets.map(label), (value) => (value < 0 ? "vermilion" : "blue"));
+    coefficients.draw(sets.map((S) => spectrum[S]), sets.map(label), (value) => (value < 0 ? "minus" : "plus"));
     singular.draw(result.values, result.values.map((value) => value.toFixed(2)), (value) => (value >= EVENNESS && result.energy >= ENERGY ? "green" : "grey"));
     const kept = result.energy >= ENERGY ? result.values.filter((value) => value >= EVENNESS).length : 0;
     const ignored = Array.from({ length: r }, (_, i) => i).filter((i) => f.every((value, k) => value === f[k ^ (1 << i)]));

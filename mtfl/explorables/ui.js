@@ -426,7 +426,7 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
 }
 
 /**
- * A matrix as coloured cells, first row on top: blue below 0, vermilion above, stronger the larger.
+ * A matrix as coloured cells, first row on top: in the colours of the labels -1 below 0 and +1 above, stronger the larger.
  * @returns {{node: SVGElement, paint: (values: ArrayLike<number>) => void}} values in -1 ... 1
  */
 export function heatMap({ rows, columns, cell = 20 }) {
@@ -435,7 +435,7 @@ export function heatMap({ rows, columns, cell = 20 }) {
   const node = picture(columns * cell, rows * cell, { class: "mtfl-cells" });
   node.append(...cells);
   const paint = (values) => cells.forEach((rect, n) => {
-    rect.setAttribute("class", values[n] < 0 ? "mtfl-blue" : "mtfl-vermilion");
+    rect.setAttribute("class", values[n] < 0 ? "mtfl-minus" : "mtfl-plus");
     rect.setAttribute("fill-opacity", Math.min(1, Math.abs(values[n])).toFixed(3));
   });
   return { node, paint };

@@ -20,6 +20,7 @@ from sphinx.util import logging
 from mtfl import explorables
 from mtfl.figures import GLYPH
 from mtfl.sphinx_ext import (
+    cards,
     citing,
     code,
     folding,
@@ -30,6 +31,7 @@ from mtfl.sphinx_ext import (
     references,
     search,
     statements,
+    terms,
 )
 
 if TYPE_CHECKING:
@@ -315,12 +317,14 @@ def add_static_files(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
     app.connect("config-inited", add_static_files)
+    cards.setup(app)
     citing.setup(app)
     folding.setup(app)
     printing.setup(app)
     references.setup(app)
     search.setup(app)
     statements.setup(app)
+    terms.setup(app)
     app.add_transform(FigureLinks)
     app.add_transform(AlignedLines)
     app.add_post_transform(PlainStatus)

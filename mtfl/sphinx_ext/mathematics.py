@@ -21,6 +21,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+from mtfl.sphinx_ext import colours
 from mtfl.sphinx_ext.fonts import subset_fonts
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Typesetter:
         """Put the style sheet and the fonts, less the characters that no formula has, into the site."""
         if not exception and app.builder.format == "html":
             static, css = Path(app.outdir, "_static"), self.style()
-            (static / STYLE).write_text(css, "utf8")
+            (static / STYLE).write_text(css + colours.style(), "utf8")
             subset_fonts(self.source / "output" / "chtml" / "fonts" / "woff-v2", static / FONTS, css)
         self.close()
 

@@ -354,6 +354,23 @@ class Translator:
         summary = html.escape(next(iter(title.findall(nodes.inline))).astext())
         return f"<details><summary><strong>{summary}</strong></summary>\n\n{self.blocks(body)}\n\n</details>"
 
+    # The glossary
+
+    def _write_glossary(self, node: nodes.Element) -> str:
+        return self.blocks(*node.children)
+
+    def _write_definition_list(self, node: nodes.definition_list) -> str:
+        return self.blocks(*node.children)
+
+    def _write_definition_list_item(self, node: nodes.definition_list_item) -> str:
+        return self.blocks(*node.children)
+
+    def _write_term(self, node: nodes.term) -> str:
+        return f"**{self.inlines(node)}**"
+
+    def _write_definition(self, node: nodes.definition) -> str:
+        return boxed(DEFINED, self.blocks(*node.children))
+
     # Statements and proofs, of sphinx-proof
 
     def _write_theorem_node(self, node: nodes.Element) -> str:

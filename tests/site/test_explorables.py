@@ -196,7 +196,7 @@ def test_the_example_of_the_contributors_guide_works(open_page: Callable[..., Op
     write_page(tmp_path, "page.html", names["TaskKernel"]().page())
     opened = open_page(tmp_path.as_uri() + "/", "page.html#fig-task-kernel?tasks=10", stopped=True, **NO_MOTION)
     assert opened.page.locator(".mtfl-words").text_content() == "The task kernel of 10 tasks on eight patterns."
-    assert opened.page.locator(".mtfl-blue").count() > 10
+    assert opened.page.locator(".mtfl-minus").count() > 10
     opened.page.locator("[data-key=tasks]").press("End")
     assert opened.page.locator("rect[fill-opacity='1.000']").count() == 8
     assert dead_controls(opened, "keyboard") == []

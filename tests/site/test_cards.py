@@ -1,0 +1,310 @@
+"""Cards show what a link refers to: by mouse, keyboard and finger, on the whole screen, and nothing else happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe import violations
+from bs4 import BeautifulSoup
+from opened import Opened
+from playwright.sync_api import Locator, Page, Route
+
+from mtfl.sphinx_ext import cards
+
+OPEN = "#mtfl-card:popover-open"
+OPENS, CLOSES = 250, 300  # milliseconds, as in cards.js
+LOSS = "02_pseudo_contrastive_loss.html"
+TRAINING = "03_multitask_training.html"
+
+
+def link_to(page: Page, href: str) -> Locator:
+    """The first link of the text that leads there."""
+    return page.locator(f".bd-article a.reference.internal[href='{href}']").first
+
+
+def rest_on(link: Locator) -> None:
+    """Bring the pointer to a link and let it rest there, on a page whose clock is stopped."""
+    link.hover()
+    link.hover()  # blocks that had not been laid out may have moved it
+    link.page.clock.run_for(OPENS)
+    link.page.wait_for_selector(OPEN)
+
+
+def come_to(link: Locator) -> None:
+    """Bring the keyboard to a link, on a page whose clock is stopped."""
+    link.page.keyboard.press("Tab")  # so that the keyboard is what the reader uses
+    link.focus()
+    link.page.clock.run_for(OPENS)
+    link.page.wait_for_selector(OPEN)
+
+
+# For each link of a page: what its card says and what stands at its target, as words and the TeX of formulas; and the
+# paragraphs of the card that do not stand there.
+CARDS_AND_TARGETS = """async () => {
+    const parser = new DOMParser(), pages = {}, found = {};
+    const text = async path => (await fetch(path)).text();
+    const load = async name => (pages[name] ??= {
+        cards: JSON.parse((await text(`_static/cards/${name}.js`)).replace(/^mtflCards\\(|\\);\\n$/g, "")),
+        there: parser.parseFromString(await text(`${name}.html`), "text/html"),
+    });
+    const told = (...nodes) => {
+        const holder = document.createElement("div");
+        holder.append(...nodes.map(node => node.cloneNode(true)));
+        const tools = ".headerlink, .mtfl-tools, .mtfl-card-place, .citation > .label";
+        for (const node of holder.querySelectorAll(tools)) node.remove();
+        const tex = [...holder.querySelectorAll("[data-tex]")].map(node => node.dataset.tex);
+        return [holder.textContent.replace(/\\s+/g, ""), ...tex];
+    };
+    const all = "a.reference.internal, .mtfl-ledger a";
+    for (const link of document.querySelectorAll(`.bd-article :is(${all}):not(.mtfl-set, .mtfl-rows *)`)) {
+        const name = link.pathname.split("/").at(-1).replace(".html", "");
+        const { cards, there } = await load(name), anchor = decodeURIComponent(link.hash.slice(1));
+        let target = anchor ? there.getElementById(anchor) : there.querySelector("article section");
+        if (target.matches("span, p:empty")) target = target.closest("tr, section");
+        const says = parser.parseFromString(cards[anchor] ?? "", "text/html").body;
+        const whole = target.matches(".proof, .math, .citation, figure, .glossary > dt");
+        const parts = [target.querySelector(":scope > figcaption") ?? target];
+        let next = target;
+        while (target.matches("dt") && !next.matches("dd")) next = next.nextElementSibling;
+        if (next !== target) parts.push(next);
+        const stands = told(...parts), blocks = [...says.querySelectorAll(":is(p, dt):not(.mtfl-card-place)")];
+        const words = target.matches("tr") ? [] : blocks.map(node => told(node)[0]);
+        const others = words.filter(word => !stands[0].includes(word));
+        found[link.getAttribute("href")] = [whole, told(...says.childNodes), stands, others];
+    }
+    return found;
+}"""
+
+
+def wrong_cards(page: Page) -> list[str]:
+    """The links of a page whose card does not say what stands there; a part of it, where that is long."""
+    return [
+        href
+        for href, (whole, says, stands, others) in page.evaluate(CARDS_AND_TARGETS).items()
+        if not says[0] or others or (says != stands if whole else not set(says[1:]) <= set(stands[1:]))
+    ]
+
+
+def test_each_card_says_what_stands_there(shown: Opened, name: str) -> None:
+    assert wrong_cards(shown.page) == []
+
+
+def test_a_card_that_says_something_else_is_seen(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, LOSS).page
+
+    def plant(route: Route) -> None:
+        text = route.fetch().text()
+        route.fulfill(body=text.replace("whatever the labels are", "whatever").replace('"lem-head-step"', '"gone"'))
+
+    page.route("**/_static/cards/02*.js", plant)
+    assert wrong_cards(page) == ["#lem-head-step", "#thm-pseudo-contrastive"]
+
+
+def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
+    opened = open_page(address, TRAINING, stopped=True)
+    page = opened.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.resource_type} {request.url.removeprefix(address)}"))
+    link = link_to(page, "#thm-exact-step")
+    link.hover()
+    link.hover()
+    places = "[...document.querySelectorAll('.bd-article *')].map(n => n.getBoundingClientRect().top)"
+    before = page.evaluate(places)
+    page.clock.run_for(OPENS - 1)
+    assert page.locator(OPEN).count() == 0
+    page.clock.run_for(1)
+    page.wait_for_selector(OPEN)
+    card = page.locator(OPEN)
+    assert "Theorem 3.1" in (card.text_content() or "")
+    assert "proof" in (card.locator("> div").get_attribute("class") or "")
+    assert card.locator("[id]").count() == 0
+    assert page.evaluate(places) == before  # nothing moves
+    assert link.get_attribute("aria-details") == "mtfl-card"
+    card.hover()
+    page.clock.run_for(10 * CLOSES)
+    assert card.count() == 1  # it stays as long as the pointer is there
+    page.mouse.move(2, 2)
+    page.clock.run_for(CLOSES)
+    assert card.count() == 0
+    assert link.get_attribute("aria-details") is None
+    rest_on(link)
+    page.keyboard.press("Escape")
+    assert card.count() == 0
+    link.hover(position={"x": 5, "y": 5})
+    page.clock.run_for(10 * OPENS)
+    assert card.count() == 0  # and stays closed until the pointer has left
+    assert [what for what in asked if not what.startswith("font ")] == ["script _static/cards/03_multitask_training.js"]
+    assert opened.away == opened.errors == []
+
+
+def test_a_pointer_that_passes_by_opens_nothing(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, TRAINING, stopped=True).page
+    link_to(page, "#thm-exact-step").hover()
+    page.mouse.move(2, 2)
+    page.clock.run_for(10 * OPENS)
+    assert page.locator(OPEN).count() == 0
+
+
+def test_a_click_follows_the_link(open_page: Callable[..., Opened], address: str) -> None:
+    page = open_page(address, TRAINING, stopped=True).page
+    link = link_to(page, "#thm-exact-step")
+    rest_on(link)
+    link.click()
+    assert page.url == f"{address}{TRAINING}#thm-exact-step"
+    assert page.locator(OPEN).count() == 0
+
+
+def test_by_keyboard(open_page: Callable[..., Opened], address: str) -> None:
+    page = open_page(address, LOSS, stopped=True).page
+    link = link_to(page, "#thm-pseudo-contrastive")
+    focused = "document.activeElement.closest('#mtfl-card, a').id || document.activeElement.getAttribute('href')"
+    come_to(link)
+    assert page.evaluate(focused) == "#thm-pseudo-contrastive"
+    page.mouse.move(300, 300)
+    page.clock.run_for(10 * CLOSES)
+    assert page.locator(OPEN).count() == 1
+    page.keyboard.press("Tab")
+    inside = "document.activeElement.closest('#mtfl-card') !== null"
+    assert page.evaluate(inside)  # its links come next
+    page.clock.run_for(10 * CLOSES)
+    assert page.locator(OPEN).count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(OPEN).count() == 0
+    assert page.evaluate(focused) == "#thm-pseudo-contrastive"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#thm-pseudo-contrastive")
+
+
+def test_by_finger(open_page: Callable[..., Opened], address: str) -> None:
+    page = open_page(address, LOSS, has_touch=True, viewport={"width": 360, "height": 740}).page
+    link = link_to(page, "01_setup.html")
+    card = page.locator(OPEN)
+    link.scroll_into_view_if_needed()
+    link.tap()
+    page.wait_for_selector(OPEN)
+    assert page.url == address + LOSS
+    page.touchscreen.tap(2, 2)
+    assert card.count() == 0
+    link.tap()
+    page.wait_for_selector(OPEN)
+    link.tap()
+    page.wait_for_url(address + "01_setup.html")
+
+
+def test_a_tap_without_a_card_follows_the_link(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, LOSS, has_touch=True).page
+    page.route("**/_static/cards/*", lambda route: route.abort())
+    link_to(page, "01_setup.html").tap()
+    page.wait_for_url(served + "01_setup.html")
+
+
+# What sticks out of the window, or covers the link: sides of the card's box.
+OUTSIDE = """link => {
+    const { left, right, top, bottom } = document.querySelector("#mtfl-card").getBoundingClientRect();
+    const { clientWidth, clientHeight } = document.documentElement;
+    const lines = [...link.getClientRects()];
+    const covers = lines.some(line => line.top < bottom && line.bottom > top && line.left < right && line.right > left);
+    const sides = { left: left < 0, right: right > clientWidth, top: top < 0, bottom: bottom > clientHeight, covers };
+    return Object.keys(sides).filter(side => sides[side]);
+}"""
+
+
+@pytest.mark.parametrize("view", [(360, 740), (1280, 800), (1280, 420)])
+def test_no_card_leaves_the_window(open_page: Callable[..., Opened], served: str, view: tuple[int, int]) -> None:
+    page = open_page(served, TRAINING, stopped=True, viewport=dict(zip(("width", "height"), view, strict=True))).page
+    links = page.locator(".bd-article a.reference.internal:visible").all()
+    assert len(links) > 60
+    for link in links[::6]:
+        link.evaluate("node => node.scrollIntoView({ block: ['start', 'center', 'end'][Math.floor(scrollY) % 3] })")
+        rest_on(link)
+        assert link.evaluate(OUTSIDE) == [], link.get_attribute("href")
+        wide = page.locator(OPEN).evaluate("card => card.scrollWidth - card.clientWidth")
+        assert wide <= 0, link.get_attribute("href")
+        page.keyboard.press("Escape")
+        page.mouse.move(2, 2)
+
+
+def test_a_card_outside_the_window_is_seen(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, TRAINING, stopped=True, viewport={"width": 360, "height": 740}).page
+    page.add_style_tag(content=".mtfl-card { margin: 0 0 0 300px !important }")
+    link = link_to(page, "#thm-exact-step")
+    rest_on(link)
+    assert "right" in link.evaluate(OUTSIDE)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_card_is_accessible_and_not_printed(open_page: Callable[..., Opened], served: str, scheme: str) -> None:
+    opened = open_page(served, LOSS, stopped=True, color_scheme=scheme)
+    page = opened.page
+    come_to(link_to(page, "#thm-pseudo-contrastive"))
+    page.clock.resume()
+    assert violations(opened) == []
+    assert page.locator(OPEN).is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator("#mtfl-card").is_visible()
+
+
+def test_forced_colours_leave_the_card_a_border(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, LOSS, stopped=True, forced_colors="active").page
+    rest_on(link_to(page, "#thm-pseudo-contrastive"))
+    assert page.locator(OPEN).evaluate("card => getComputedStyle(card).borderTopWidth") == "1px"
+
+
+def test_a_figure_shows_its_picture(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "01_setup.html", stopped=True).page
+    rest_on(link_to(page, "#fig-setup-patterns"))
+    picture = page.locator(f"{OPEN} > .mtfl-plot")
+    assert "Figure 1.2" in (page.locator(OPEN).text_content() or "")
+    assert picture.bounding_box()["height"] < 400  # type: ignore[index]  # it is shown
+    ids = "(all => all.length - new Set(all).size)([...document.querySelectorAll('[id]')].map(node => node.id))"
+    assert page.evaluate(ids) == 0
+
+
+BODY = """<section id="title"><h1>Title</h1><p>First.</p>
+<section id="part"><span id="sec-part"></span><h2><span>1.1. </span>Part<a class="headerlink" href="#part">#</a></h2>
+<p>So <a href="#thm-a">it</a> is:</p><div class="math" id="equation-a">{formula}</div><p>Then.</p>
+<div class="proof theorem admonition" id="thm-a">
+<p class="admonition-title">Theorem 1 (A)<span class="mtfl-tools"></span></p>
+<section id="content"><p>See <a href="#equation-a">(1)</a>.</p></section></div>
+<table><thead><tr><th>symbol</th><th>meaning</th><th>in the code</th></tr></thead>
+<tbody><tr id="row"><td>x</td><td>an input</td><td>X</td></tr></tbody></table>
+<div class="mtfl-ledger"><article id="ledger-a"><p>A <small>sharp</small></p><blockquote>Says.</blockquote><ul></ul>
+</article></div>
+<dl class="glossary"><dt id="term-a">a<a class="headerlink" href="#term-a">#</a></dt><dd><p>One.</p></dd></dl>
+<div class="mtfl-rows"><a href="other.html">x</a></div></section></section>"""
+FORMULA = '<mjx-container data-tex="a"><b id="kept"></b></mjx-container>'
+
+
+def card_of(anchor: str) -> tuple[str, BeautifulSoup]:
+    """The card of an anchor of the page above: its words without the last line and without spaces, and its markup."""
+    soup = BeautifulSoup(cards.Page("page", BODY.format(formula=FORMULA)).card(anchor), "html.parser")
+    words = "".join(part.get_text() for part in soup.find_all(recursive=False)[:-1])  # type: ignore[union-attr]
+    return "".join(words.split()), soup
+
+
+@pytest.mark.parametrize(
+    ("anchor", "words"),
+    [
+        ("", "First."),
+        ("sec-part", "1.1. Part So it is:"),
+        ("thm-a", "Theorem 1 (A) See (1)."),
+        ("row", "x: an input in the code: X"),
+        ("ledger-a", "A sharp Says."),
+        ("term-a", "a One."),
+    ],
+)
+def test_what_a_card_says(anchor: str, words: str) -> None:
+    assert card_of(anchor)[0] == words.replace(" ", "")
+
+
+def test_formulas_are_kept_and_links_lead_home() -> None:
+    _, soup = card_of("sec-part")
+    assert FORMULA in str(soup)
+    assert [link["href"] for link in soup("a")] == ["page.html#thm-a", "page.html#sec-part"]
+    assert soup("a")[-1].parent.get_text() == "in Title"  # type: ignore[union-attr]
+    assert cards.Page("page", BODY).card("gone") == ""
+
+
+def test_only_links_of_the_text_ask_for_cards() -> None:
+    assert cards.Page("page", BODY).links() == {("page", "thm-a"), ("page", "equation-a")}
