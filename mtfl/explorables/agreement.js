@@ -13,7 +13,7 @@ const LAWS = { uniform: "uniform", balanced: "balanced", parity: "parities" };
 
 /** A count in words. */
 const told = (T, law) => `${T === "inf" ? "infinitely many" : T === 1 ? "one" : T} ${T === 1 ? (law === "parity" ? "parity" : `${law} task`) : law === "parity" ? "parities" : `${law} tasks`}`;
-const percent = (kernel) => `${(50 * (1 + kernel)).toFixed(0)} %`;
+const percent = (kernel) => `${(50 * (1 + kernel)).toFixed(0)}\u00a0%`;
 
 export function render({ model, el }) {
   const view = openView({ model, el });

@@ -21,7 +21,7 @@ class TasksAgree(Explorable):
     """
 
     module = "agreement"
-    heights = ("27rem", "48rem")
+    heights = ("27rem", "47rem")
 
     name = traitlets.Unicode("fig-agreement").tag(sync=True)
     title = traitlets.Unicode("Tasks are drawn one by one").tag(sync=True)

@@ -38,7 +38,7 @@ class PullingPairs(Explorable):
     """
 
     module = "pairs"
-    heights = ("25rem", "44rem")
+    heights = ("24.25rem", "39.5rem")
 
     name = traitlets.Unicode("fig-pairs").tag(sync=True)
     title = traitlets.Unicode("Pairs of inputs pull and push a neuron").tag(sync=True)

@@ -19,7 +19,7 @@ from sphinx.util import logging
 
 from mtfl import explorables
 from mtfl.figures import GLYPH
-from mtfl.sphinx_ext import citing, code, fonts, mathematics, notebooks, printing, search, statements
+from mtfl.sphinx_ext import citing, code, fonts, guessing, mathematics, minutes, notebooks, printing, search, statements
 
 if TYPE_CHECKING:
     from myst_nb.core.render import MimeData, NbElementRenderer
@@ -265,6 +265,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
     app.connect("config-inited", add_static_files)
     citing.setup(app)
+    guessing.setup(app)
+    minutes.setup(app)
     printing.setup(app)
     search.setup(app)
     statements.setup(app)
