@@ -240,7 +240,11 @@ FAULTS = {
     "half the step": ("scale / (K * K)", "scale / (2 * K * K)", "populationStep"),
     "K for K - 1": ("-1 / (K - 1)", "-1 / K", "limitKernel"),
     "inputs that the neuron does not see": ("score > 0 ? mixed", "score > -9 ? mixed", "batchPulls"),
-    "the empty parity": ("1 + rng.below(K - 1)", "rng.below(K)", "tasks are uniform over all, or over the balanced, functions"),
+    "the empty parity": (
+        "1 + rng.below(K - 1)",
+        "rng.below(K)",
+        "tasks are uniform over all, or over the balanced, functions",
+    ),
     "a Taylor coefficient": ("-2 * x * t[n] - 2", "-2 * x * t[n] - 1", "dawson"),
     "no degree two": ("(2 / Math.PI) * f[t]", "0 * f[t]", "leadingOrderStep"),
     "d degrees of freedom": ("gamma((d - r) / 2", "gamma(d / 2", "random neurons"),

@@ -17,7 +17,8 @@ from mtfl.sphinx_ext.lab import lay_out
 from mtfl.sphinx_ext.notebooks import digest, escape, needs
 
 CONFIGURATION = """
-extensions = ["myst_nb", "sphinx_proof", "sphinx_design", "sphinxcontrib.bibtex", "mtfl.sphinx_ext.notebooks", "mtfl.sphinx_ext.guessing", "mtfl.sphinx_ext.minutes"]
+extensions = ["myst_nb", "sphinx_proof", "sphinx_design", "sphinxcontrib.bibtex",
+    "mtfl.sphinx_ext.notebooks", "mtfl.sphinx_ext.guessing", "mtfl.sphinx_ext.minutes"]
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath", "substitution"]
 myst_substitutions = {"who": "the *reader*"}
 bibtex_bibfiles = ["works.bib"]

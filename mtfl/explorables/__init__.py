@@ -9,4 +9,13 @@ from mtfl.explorables.paint import PaintedTask
 from mtfl.explorables.pairs import PullingPairs
 from mtfl.explorables.transfer import TransferGrid
 
-__all__ = ["Explorable", "HowManyTasks", "NeuronsInPlane", "PaintedTask", "PullingPairs", "TaskKernel", "TasksAgree", "TransferGrid"]
+__all__ = [
+    "Explorable",
+    "HowManyTasks",
+    "NeuronsInPlane",
+    "PaintedTask",
+    "PullingPairs",
+    "TaskKernel",
+    "TasksAgree",
+    "TransferGrid",
+]

@@ -29,16 +29,17 @@ export function render({ model, el }) {
     series: [...PAIRED.map((_, n) => ({ name: n ? "" : "agreement of two quadrants", colour: "blue mtfl-thin" })),
       { name: "limit", colour: "vermilion mtfl-dashed" }],
   });
-  let stream = null, shown = null, waited = 0;
+  let stream = null, shown = null, waited = -1; // beats at the end of a draw, alone
 
   const next = () => STOPS.find((T) => T > count(view.get("tasks")));
   const add = (T) => T && T <= MOST && view.set({ tasks: T });
   const go = () => {
-    if (next()) return void add(next());
-    if (!view.alone()) return false;
-    if (++waited < PAUSE) return;
-    waited = 0;
-    view.set({ tasks: 1, seed: (view.get("seed") + 1) % 2 ** 32 });
+    if (view.alone() && (waited < 0 || waited === PAUSE)) { // it begins, again
+      view.set({ tasks: 1, seed: waited < 0 ? view.get("seed") : (view.get("seed") + 1) % 2 ** 32 });
+      waited = 0;
+    } else if (next()) view.set({ tasks: next() });
+    else if (view.alone()) waited++;
+    else return false;
   };
   const play = player(view, 700, go, true);
   view.add(

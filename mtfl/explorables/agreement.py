@@ -26,9 +26,9 @@ class TasksAgree(Explorable):
     name = traitlets.Unicode("fig-agreement").tag(sync=True)
     title = traitlets.Unicode("Tasks are drawn one by one").tag(sync=True)
     alt = traitlets.Unicode(
-        "Tasks as squares of four coloured quadrants, drawn one by one. Beside them a table of four by four cells says how "
-        "often two quadrants have had the same label. As tasks are added the six numbers for different quadrants settle "
-        "to one limit, zero for uniform tasks and minus one third for balanced ones."
+        "Tasks as squares of four coloured quadrants, drawn one by one. Beside them a table of four by four cells says "
+        "how often two quadrants have had the same label. As tasks are added the six numbers for different quadrants "
+        "settle to one limit, zero for uniform tasks and minus one third for balanced ones."
     ).tag(sync=True)
 
     tasks = Count(12)

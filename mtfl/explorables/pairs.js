@@ -12,6 +12,7 @@ const SHOWN = 60, HELD = 5, ONWARD = 105; // alone: tasks at the end, beats that
 const WIDTH = 400, HEIGHT = 340, CENTRE = [192, 218], UNIT = 64, PLANE = 2.2;
 const AZIMUTH = (-24 * Math.PI) / 180, HEIGHT_OF_EYE = (27 * Math.PI) / 180;
 const NEURON = 1.55, STEP = 2.1, CELL = 15;
+const BURST = 400; // ms after which a change is a move of its own
 const TINY = 1e-12;
 
 /** Where a point of three dimensions stands in the picture. */
@@ -47,7 +48,8 @@ export function render({ model, el }) {
   const plane = view.picture(picture(WIDTH, HEIGHT, { class: "mtfl-pairs" }));
   const edge = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([x, y]) => [PLANE * x, PLANE * y, 0]);
   const path = (name) => svg("path", { class: name });
-  const strings = points.map(() => path("mtfl-string")), dots = points.map(() => svg("circle"));
+  const strings = points.map((point) => svg("path", { d: line([0, 0, 0], point) }));
+  const dots = points.map((point) => svg("circle", { cx: seen(point)[0].toFixed(1), cy: seen(point)[1].toFixed(1) }));
   const order = points.map((_, i) => i).sort((i, j) => depth(points[j]) - depth(points[i]));
   const trail = path("mtfl-trail mtfl-green"), shadow = path("mtfl-shadow"), drop = path("mtfl-shadow");
   const body = path("mtfl-neuron"), step = path("mtfl-sum mtfl-green"), halo = path("mtfl-halo");
@@ -72,7 +74,8 @@ export function render({ model, el }) {
   );
 
   // What the state says
-  let stream = null, state = null, from = null, drawn = null, waited = 0;
+  const kinds = [];
+  let stream = null, state = null, from = null, drawn = null, moving = false, touched = -Infinity, waited = -1; // beats at the end, alone
   const taken = (T, law, seed) => {
     if (stream?.key !== `${law},${seed}`) stream = { key: `${law},${seed}`, ...taskStream(2, law, generator(seed, 1)) };
     return stream.kernel(T);
@@ -84,14 +87,13 @@ export function render({ model, el }) {
     drawn = { w: unit(mixed(from.w, state.w)), pulls: mixed(from.pulls, [...state.pulls]), towards: unit(mixed(from.towards, state.towards)) };
     const most = Math.max(TINY, ...drawn.pulls.map(Math.abs)), origin = [0, 0, 0];
     drawn.pulls.forEach((pull, i) => {
-      const size = Math.abs(pull) / most, kind = size < 0.02 ? "mtfl-idle" : pull > 0 ? "mtfl-vermilion" : "mtfl-blue";
+      const size = Math.abs(pull) / most, idle = size < 0.02, kind = idle ? "mtfl-idle" : pull > 0 ? "mtfl-vermilion" : "mtfl-blue";
+      strings[i].setAttribute("stroke-width", idle ? 0 : (0.4 + 2.2 * size).toFixed(2));
+      if (kind === kinds[i]) return;
+      kinds[i] = kind;
       strings[i].setAttribute("class", `mtfl-string ${kind}`);
-      strings[i].setAttribute("d", size < 0.02 ? "" : line(origin, points[i]));
-      strings[i].setAttribute("stroke-width", (0.4 + 2.2 * size).toFixed(2));
-      const [x, y] = seen(points[i]);
-      for (const [key, value] of Object.entries({ class: `mtfl-input ${kind}`, cx: x.toFixed(1), cy: y.toFixed(1), r: size < 0.02 ? 2.5 : 4 })) {
-        dots[i].setAttribute(key, value);
-      }
+      dots[i].setAttribute("class", `mtfl-input ${kind}`);
+      dots[i].setAttribute("r", idle ? 2.5 : 4);
     });
     const tip = scaled(drawn.w, NEURON), below = [tip[0], tip[1], 0], end = scaled(drawn.towards, STEP);
     body.setAttribute("d", arrow(origin, tip, 10));
@@ -110,16 +112,13 @@ export function render({ model, el }) {
 
   const next = () => ADDED.find((T) => T > count(view.get("tasks")));
   const go = () => {
-    if (view.alone()) {
-      if (view.get("tasks") !== "inf" && next() <= SHOWN) view.set({ tasks: next() });
-      else if (++waited > HELD) {
-        waited = 0;
-        view.set({ tasks: 1, turn: (view.get("turn") + ONWARD) % 360, seed: (view.get("seed") + 1) % 2 ** 32 });
-      }
-      return;
-    }
-    if (!next()) return false;
-    view.set({ tasks: next() });
+    const alone = view.alone(), again = waited === HELD;
+    if (alone && (waited < 0 || again)) { // it begins, again with another neuron
+      view.set({ tasks: 1, turn: (view.get("turn") + again * ONWARD) % 360, seed: (view.get("seed") + again) % 2 ** 32 });
+      waited = 0;
+    } else if (next() && !(alone && next() > SHOWN)) view.set({ tasks: next() });
+    else if (alone) waited++;
+    else return false;
   };
   const play = player(view, 800, go, true);
   view.add(
@@ -161,13 +160,20 @@ export function render({ model, el }) {
       : "Pairs within a quadrant pull, the others nearly cancel: twice as much in the plane as out of it.";
     view.say(is_still ? `With ${tasks} the pulls and pushes cancel: the neuron does not move.` : `With ${tasks} the step points ${place}. ${why}`);
     view.report({ aside, above });
-    if (!before) {
+    const burst = performance.now() - touched < BURST;
+    touched = performance.now();
+    if (moving) return; // the frames to come go to the new step
+    if (!before || burst) {
       from = state;
       draw(1);
       return;
     }
     from = { ...drawn };
-    view.animate(450, (share) => draw(share * share * (3 - 2 * share)));
+    moving = true;
+    view.animate(450, (share) => {
+      moving = share < 1;
+      draw(share * share * (3 - 2 * share));
+    });
   });
   view.inspect(() => ({ ...state, displayed: drawn.towards }));
   return view.end;

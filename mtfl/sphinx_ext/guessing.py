@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
 
 
-class guess_node(nodes.General, nodes.Element):  # noqa: N801  # as docutils names its nodes
+class guess_node(nodes.General, nodes.Element):  # as docutils names its nodes
     """A question: its words, then the blocks of its answer. Attributes: the options, which one is right, a number."""
 
 
-class question_node(nodes.General, nodes.TextElement):  # noqa: N801
+class question_node(nodes.General, nodes.TextElement):
     """The words of a question."""
 
 

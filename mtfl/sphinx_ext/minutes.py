@@ -22,7 +22,7 @@ PASSED_OVER = ("literal_block", "proof_node", "raw", "dropdown_main", "comment",
 LEFT_OUT = ("exercises", "where this is checked", "known results")
 
 
-class minutes_node(nodes.Inline, nodes.Element):  # noqa: N801  # as docutils names its nodes
+class minutes_node(nodes.Inline, nodes.Element):  # as docutils names its nodes
     """Stands for the minutes of a page until all pages have been read."""
 
 
