@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 
+import torch
 import traitlets
+from torch import Tensor
 
+from mtfl.contrastive import Anchors, pull_gradient
 from mtfl.explorables.explorable import Choice, Count, Explorable, Number, Output, Seed
+from mtfl.network import relu_features
+from mtfl.tasks import limit_kernel
 
 MAGNITUDES = (
     (0.81, 0.55, 1.73),
@@ -17,6 +23,15 @@ MAGNITUDES = (
     (0.32, 1.73, 0.10),
 )
 """|x| of six inputs: in each coordinate the middles of six equally likely parts of |N(0, 1)|."""
+
+AZIMUTH, EYE = math.radians(-24), math.radians(27)  # as in pairs.js
+
+
+def _seen(x: Tensor) -> str:
+    """Where a point of three dimensions stands in the still picture."""
+    a, b, c = (64 * float(value) for value in x)
+    across, away = a * math.cos(AZIMUTH) - b * math.sin(AZIMUTH), a * math.sin(AZIMUTH) + b * math.cos(AZIMUTH)
+    return f"{192 + across:.1f} {160 - c * math.cos(EYE) - away * math.sin(EYE):.1f}"
 
 
 class PullingPairs(Explorable):
@@ -56,6 +71,30 @@ class PullingPairs(Explorable):
     seed = Seed(8)
     aside = Output()
     above = Output()
+
+    def pulls(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The neuron (3,), the pulls of the inputs (48,) and the step (3,), on infinitely many tasks."""
+        X = torch.tensor(self.inputs).double().reshape(-1, 3)
+        turn, lean = math.radians(self.turn), math.radians(self.lean)
+        w = torch.tensor([[math.cos(turn) * math.cos(lean), math.sin(turn) * math.cos(lean), math.sin(lean)]]).double()
+        patterns, zero = (X[:, 0] > 0) + 2 * (X[:, 1] > 0), torch.zeros(1).double()
+        anchors = Anchors.of(relu_features(w, zero, X), patterns, 2)
+        pulls = (limit_kernel(2, self.law) @ anchors.totals)[patterns]
+        return w[0], (pulls * (X @ w.T > 0))[:, 0], -pull_gradient(w, zero, X, pulls / len(X))[0]
+
+    def still(self) -> str:
+        """The neuron among its strings and its step, on infinitely many tasks."""
+        w, pulls, step = self.pulls()
+        X, origin = torch.tensor(self.inputs).double().reshape(-1, 3), _seen(torch.zeros(3))
+        corners = (_seen(2.2 * torch.tensor([x, y, 0])) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)))
+        parts = [f'<path d="M{"L".join(corners)}Z" fill="#808080" fill-opacity=".15"/>']
+        for x, pull in zip(X, pulls.tolist(), strict=True):
+            if pull:
+                width, colour = 2.6 * abs(pull) / float(pulls.abs().max()), "#d55e00" if pull > 0 else "#0072b2"
+                parts.append(f'<path d="M{origin}L{_seen(x)}" stroke="{colour}" stroke-width="{width:.2f}"/>')
+        for end, colour, width in ((1.55 * w, "currentColor", 3), (2.1 * step / step.norm(), "#009e73", 7)):
+            parts.append(f'<path d="M{origin}L{_seen(end)}" stroke="{colour}" stroke-width="{width}"/>')
+        return f'<svg viewBox="0 0 400 300" style="max-width: 20rem" aria-hidden="true">{"".join(parts)}</svg>'
 
     @traitlets.default("inputs")
     def _default_inputs(self) -> list[float]:

@@ -152,6 +152,18 @@ def test_pairs_that_pull(look: Look, law: str, tasks: float, turn: int, lean: in
     assert f"{abs(above):.0f}° {'below' if above < 0 else 'above'} the plane" in words or abs(above) < 0.5
 
 
+@pytest.mark.parametrize("law", ["balanced", "uniform"])
+def test_the_still_picture_of_the_pairs_shows_the_limit(look: Look, law: str) -> None:
+    figure = PullingPairs(law=law, tasks=math.inf)
+    shown, _ = look(figure)
+    w, pulls, step = figure.pulls()
+    assert_allclose(shown["w"], w.numpy(), atol=1e-12)
+    assert_allclose(shown["pulls"], pulls.numpy(), atol=1e-12)
+    assert_allclose(shown["gradient"], step.numpy(), atol=1e-12)
+    assert figure.still() in figure.page()
+    assert figure.still().count("<path") == 3 + int((pulls != 0).sum())
+
+
 def test_the_inputs_of_the_pairs_are_normal_and_mirrored() -> None:
     X = np.array(PullingPairs().inputs).reshape(-1, 3)
     assert X.shape == (48, 3)
