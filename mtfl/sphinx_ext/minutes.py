@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WORDS = 180  # a minute
 STOP = 0.5  # minutes, at a formula and at a figure
 STEP = 5  # minutes are told in fives
-PASSED_OVER = ("literal_block", "proof_node", "raw", "dropdown_main", "comment", "target", "math_block")
+PASSED_OVER = ("literal_block", "proof_node", "raw", "comment", "target", "math_block")
 LEFT_OUT = ("exercises", "where this is checked", "known results")
 
 
@@ -26,18 +26,24 @@ class minutes_node(nodes.Inline, nodes.Element):  # as docutils names its nodes
     """Stands for the minutes of a page until all pages have been read."""
 
 
+def is_passed_over(part: nodes.Element) -> bool:
+    """Whether a part of a page is code, a proof or a formula, or folded."""
+    return type(part).__name__ in PASSED_OVER or part.get("design_component") == "dropdown"
+
+
 def minutes_of(page: nodes.Element) -> float:
     """Minutes for a page, or for a part of it."""
     total = 0.0
     for child in page.children:
-        kind = type(child).__name__
         if isinstance(child, nodes.section) and child.children and child.children[0].astext().lower() in LEFT_OUT:
             continue
         if isinstance(child, nodes.math_block | nodes.figure):
             total += STOP
         if isinstance(child, nodes.Text):
             total += len(child.astext().split()) / WORDS
-        elif isinstance(child, nodes.Element) and kind not in PASSED_OVER:
+        elif (
+            isinstance(child, nodes.Element) and kind not in PASSED_OVER and child.get("design_component") != "dropdown"
+        ):
             total += minutes_of(child)
     return total
 
