@@ -12,7 +12,7 @@ const engine = await import(pathToFileURL(process.env.MTFL_ENGINE));
 const golden = JSON.parse(readFileSync(process.env.MTFL_GOLDEN, "utf8"));
 
 const TOLERANCE = 1e-9;
-const OF_WHOLE = new Set(["patternMoments", "stepOfMoments", "populationStep", "learned", "moved", "leadingOrderStep"]);
+const OF_WHOLE = new Set(["patternMoments", "stepOfMoments", "populationStep", "learned", "moved", "leadingOrderStep", "batchPulls"]);
 
 /** Flat numbers of a value: an array, a number, or an object whose fields are named by the expected one. */
 const pick = (value, expected) =>
@@ -137,12 +137,13 @@ test("tasks are uniform over all, or over the balanced, functions", () => {
   evenly(tally(rows(engine.sampleTasks(12_000, 2, "balanced", engine.generator(6)), 4)), 6);
   evenly(tally(rows(engine.sampleTasks(70_000, 3, "balanced", engine.generator(7)), 8)), 70);
   evenly(tally(rows(engine.sampleTasks(51_200, 3, "uniform", engine.generator(8)), 8)), 256);
+  evenly(tally(rows(engine.sampleTasks(14_000, 3, "parity", engine.generator(9)), 8)), 14);
   assert.throws(() => engine.sampleTasks(1, 2, "odd", engine.generator(1)), /^Error: sampleTasks: law must be .+; got odd\. /);
   assert.throws(() => engine.limitKernel(2, "odd"), /^Error: limitKernel: law must be .+; got odd\. /);
 });
 
 test("a stream of tasks keeps its first tasks, and its kernel", () => {
-  for (const law of ["uniform", "balanced"]) {
+  for (const law of ["uniform", "balanced", "parity"]) {
     const stream = engine.taskStream(3, law, engine.generator(9)), again = engine.taskStream(3, law, engine.generator(9));
     const all = Float64Array.from(again.table(300));
     for (const T of [5, 1, 300, 17, 18, Infinity, 2]) {

@@ -9,9 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
+from mtfl.explorables import (
+    Explorable,
+    HowManyTasks,
+    NeuronsInPlane,
+    PaintedTask,
+    PullingPairs,
+    TaskKernel,
+    TasksAgree,
+    TransferGrid,
+)
 
-KINDS: list[type[Explorable]] = [NeuronsInPlane, TaskKernel, PaintedTask, TransferGrid, HowManyTasks]
+KINDS: list[type[Explorable]] = [
+    NeuronsInPlane,
+    TaskKernel,
+    PaintedTask,
+    TransferGrid,
+    HowManyTasks,
+    PullingPairs,
+    TasksAgree,
+]
 AXES = ([8, 32, 128], [1, 8, 64], [32, 128, 512])
 
 

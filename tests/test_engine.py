@@ -21,15 +21,17 @@ import torch
 from scipy.special import dawsn, wofz
 from torch import Tensor
 
-from mtfl import limit_kernel, sample_tasks, task_kernel, walsh_coefficients
+from mtfl import limit_kernel, pseudo_contrastive_loss, sample_tasks, task_kernel, walsh_coefficients
+from mtfl.contrastive import Anchors
 from mtfl.metrics import recovery
 from mtfl.moments import pattern_moments
+from mtfl.network import relu_features
 from mtfl.population import Neurons, leading_order_step, population_step
 from mtfl.tasks import characters, pattern_signs
 
 TESTS = Path(__file__).parent
 ENGINE = TESTS.parent / "mtfl" / "explorables" / "engine.js"
-LAWS = ("uniform", "balanced")
+LAWS = ("uniform", "balanced", "parity")
 
 
 def node() -> str:
@@ -113,6 +115,27 @@ def step_cases() -> dict[str, list[tuple[list[Any], Any]]]:
     return cases
 
 
+def pull_cases() -> list[tuple[list[Any], Any]]:
+    """The gradient by autograd, and what each input adds to it in the loss of its own, of batches in the same role."""
+    cases = []
+    for r in (1, 2, 3):
+        random = np.random.default_rng(r)
+        X, w = torch.from_numpy(random.normal(size=(30, r + 2))), torch.from_numpy(random.normal(size=(1, r + 2)))
+        patterns = ((X[:, :r] > 0) * 2 ** torch.arange(r)).sum(1)
+        anchors = Anchors.of(relu_features(w, torch.zeros(1).double(), X), patterns, r)
+        for kernel in [limit_kernel(r, law) for law in LAWS] + [task_kernel(F) for F in tables(r)]:
+            pulls, gradients = [], []
+            for part in (slice(None), *(slice(i, i + 1) for i in range(len(X)))):
+                variable = w.clone().requires_grad_()
+                loss = pseudo_contrastive_loss(variable, X[part], patterns[part], kernel, anchors, step_size=1.0)
+                (gradient,) = torch.autograd.grad(-loss, variable)
+                gradients.append(gradient[0])
+                pulls.append(float(gradient[0] @ X[part][0] / X[part][0].square().sum()))
+            expected = {"pulls": np.array(pulls[1:]), "gradient": gradients[0]}
+            cases.append(([X, patterns, kernel, w[0]], expected))
+    return cases
+
+
 def matrices() -> list[np.ndarray]:
     random = np.random.default_rng(0)
     shapes = [(5, 1), (40, 2), (7, 3), (30, 8), (16, 16)]
@@ -174,6 +197,7 @@ def golden() -> dict[str, Any]:
                 "kernelDeviationBound",
                 [([T, r, 0.05], np.sqrt(2 * np.log(2 ** (2 * r) / 0.05) / T)) for T in (1, 100) for r in small],
             ),
+            vectors("batchPulls", pull_cases()),
             vectors("patternMoments", moments_cases()),
             *(vectors(call, cases) for call, cases in steps.items()),
             vectors("singularValues", singular),
@@ -215,6 +239,12 @@ FAULTS = {
     "the other sign of z": ("q * c - p * s", "q * c + p * s", "patternMoments"),
     "half the step": ("scale / (K * K)", "scale / (2 * K * K)", "populationStep"),
     "K for K - 1": ("-1 / (K - 1)", "-1 / K", "limitKernel"),
+    "inputs that the neuron does not see": ("score > 0 ? mixed", "score > -9 ? mixed", "batchPulls"),
+    "the empty parity": (
+        "1 + rng.below(K - 1)",
+        "rng.below(K)",
+        "tasks are uniform over all, or over the balanced, functions",
+    ),
     "a Taylor coefficient": ("-2 * x * t[n] - 2", "-2 * x * t[n] - 1", "dawson"),
     "no degree two": ("(2 / Math.PI) * f[t]", "0 * f[t]", "leadingOrderStep"),
     "d degrees of freedom": ("gamma((d - r) / 2", "gamma(d / 2", "random neurons"),

@@ -17,7 +17,8 @@ from mtfl.sphinx_ext.lab import lay_out
 from mtfl.sphinx_ext.notebooks import digest, escape, needs
 
 CONFIGURATION = """
-extensions = ["myst_nb", "sphinx_proof", "sphinx_design", "sphinxcontrib.bibtex", "mtfl.sphinx_ext.notebooks"]
+extensions = ["myst_nb", "sphinx_proof", "sphinx_design", "sphinxcontrib.bibtex",
+    "mtfl.sphinx_ext.notebooks", "mtfl.sphinx_ext.guessing", "mtfl.sphinx_ext.minutes"]
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath", "substitution"]
 myst_substitutions = {"who": "the *reader*"}
 bibtex_bibfiles = ["works.bib"]
@@ -64,8 +65,8 @@ CELLS = {  # what an author writes, and what JupyterLab is given
         "$$\n\\begin{split} c \\\\ d \\end{split}\n$$",
     ),
     "statement": (
-        ":::{prf:lemma} Of $x$\n:label: lem-one\n:class: source-book\nLet $x$ be.\n\n$$ x $$ (eq-two)\n:::",
-        "**Lemma 1.1** (Of $x$) · *this book*\n\nLet $x$ be.\n\n$$\n x \n\\tag{1.2}\n$$\n\n</div>",
+        ":::{prf:lemma} Of $x$\n:label: lem-one\n:class: source-book main\nLet $x$ be.\n\n$$ x $$ (eq-two)\n:::",
+        "**Lemma 1.1** (Of $x$) · *main result*\n\nLet $x$ be.\n\n$$\n x \n\\tag{1.2}\n$$\n\n</div>",
     ),
     "proof": (
         "```{prf:proof}\nBy {eq}`eq-one`.\n```",
@@ -115,6 +116,11 @@ CELLS = {  # what an author writes, and what JupyterLab is given
         "1\\. no list, \\*no emphasis\\*, a_b \\_c\\_, \\$5 < \\$6 & **b**old",
         "1\\. no list, \\*no emphasis\\*, a_b \\_c\\_, \\\\$5 \\< \\\\$6 \\& <strong>b</strong>old",
     ),
+    "guess": (
+        ":::{guess} How many $x$?\n:options: 1 | a*b\n:right: 1\n\nOne *only*.\n:::",
+        "**How many $x$?**\n\n- 1\n- a\\*b\n\n<details><summary>Answer</summary>\n\nOne *only*.\n\n</details>",
+    ),
+    "reading time": ("It takes {minutes}`chapter`.", "It takes 5 min."),
     "sets a figure": ("[one](https://example.org/?a=1#b)", "[one](https://example.org/?a=1#b)"),
     "idea of a proof": (
         ":::{prf:lemma}\n:label: lem-three\nIt is.\n:::\n\n"

@@ -10,8 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from docutils import nodes
+from sphinx_proof.nodes import proof_node
 
-from mtfl.sphinx_ext import citing, printing, search
+from mtfl.sphinx_ext import citing, minutes, printing, search
 
 ROOT = Path(__file__).parents[1]
 FORMULA = "<mjx-container><mjx-math><mjx-c></mjx-c></mjx-math><math><mi>T</mi></math></mjx-container>"
@@ -165,3 +167,19 @@ def test_a_sheet_is_headed_by_its_chapter() -> None:
     assert 'content: "The book"' in context["metatags"]
     printing.add_head(app, "search", "", other := {"title": "Search"}, None)
     assert other == {"title": "Search"}
+
+
+def test_a_reading_time_counts_words_formulas_and_figures_alone() -> None:
+    words = nodes.paragraph("", "one two three " * 60)
+    page = nodes.section("", nodes.title("", ""), words)
+    assert minutes.minutes_of(page) == pytest.approx(1)
+    page += [nodes.math_block("", "x"), nodes.figure("", nodes.caption("", "four words are here"))]
+    assert minutes.minutes_of(page) == pytest.approx(2 + 4 / 180)
+    page += [nodes.literal_block("", "a b"), nodes.raw("", "<b>", format="html"), proof_node("", words.deepcopy())]
+    page += [
+        nodes.container("", words.deepcopy(), design_component="dropdown"),
+        nodes.section("", nodes.title("", "Exercises"), words.deepcopy()),
+    ]
+    assert minutes.minutes_of(page) == pytest.approx(2 + 4 / 180)
+    page += nodes.section("", nodes.title("", "More"), words.deepcopy())
+    assert minutes.minutes_of(page) == pytest.approx(3 + 5 / 180)

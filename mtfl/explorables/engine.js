@@ -122,10 +122,11 @@ export function walshCoefficients(F, r) {
 }
 
 /**
- * A table of random tasks (T, K): "uniform" labels are fair coins, "balanced" tasks have as many +1 as -1.
+ * A table of random tasks (T, K): "uniform" labels are fair coins, "balanced" tasks have as many +1 as -1, a "parity"
+ * is plus or minus the product of z_i over a random non-empty set.
  */
 export function sampleTasks(T, r, law, rng) {
-  const K = 2 ** r, F = new Float64Array(T * K);
+  const K = 2 ** r, F = new Float64Array(T * K), chi = law === "parity" ? characters(r) : null;
   for (let start = 0; start < F.length; start += K) {
     if (law === "uniform") {
       for (let k = 0; k < K; k++) F[start + k] = rng.next() >>> 31 ? 1 : -1;
@@ -135,6 +136,9 @@ export function sampleTasks(T, r, law, rng) {
         F[start + k] = F[start + other];
         F[start + other] = k % 2 ? 1 : -1;
       }
+    } else if (law === "parity") {
+      const S = 1 + rng.below(K - 1), sign = rng.next() >>> 31 ? 1 : -1;
+      for (let k = 0; k < K; k++) F[start + k] = sign * chi[S * K + k];
     } else {
       throw unknownLaw("sampleTasks", law);
     }
@@ -143,7 +147,7 @@ export function sampleTasks(T, r, law, rng) {
 }
 
 function unknownLaw(where, law) {
-  return new Error(`${where}: law must be uniform or balanced; got ${law}. Choose one of these words.`);
+  return new Error(`${where}: law must be uniform, balanced or parity; got ${law}. Choose one of these words.`);
 }
 
 /**
@@ -195,10 +199,10 @@ export function taskStream(r, law, rng) {
 }
 
 /**
- * The task kernel (K, K) of infinitely many tasks: 1{z = z'} (uniform) or (K 1{z = z'} - 1) / (K - 1) (balanced).
+ * The task kernel (K, K) of infinitely many tasks: 1{z = z'} (uniform) or (K 1{z = z'} - 1) / (K - 1) (balanced, parity).
  */
 export function limitKernel(r, law) {
-  const K = 2 ** r, away = { uniform: 0, balanced: -1 / (K - 1) }[law];
+  const K = 2 ** r, apart = -1 / (K - 1), away = { uniform: 0, balanced: apart, parity: apart }[law];
   if (away === undefined) throw unknownLaw("limitKernel", law);
   return Float64Array.from({ length: K * K }, (_, n) => (n % (K + 1) ? away : 1));
 }
@@ -209,6 +213,28 @@ export function limitKernel(r, law) {
  */
 export function kernelDeviationBound(T, r, delta) {
   return Math.sqrt((2 * Math.log(4 ** r / delta)) / T);
+}
+
+// Pairs of inputs
+
+/**
+ * What a batch of inputs does to one neuron w (d), as the pseudo-contrastive loss says, with kappa^2 eta_a = 1 and the batch
+ * on both sides: input i pulls by the mean over l of K(z_l, z_i) relu(w . x_l), if w . x_i > 0, and pushes where this
+ * is negative.
+ * @param X (n, d) inputs
+ * @param patterns (n) numbers of their patterns
+ * @param kernel (K, K) of the tasks
+ * @returns {{pulls: Float64Array, gradient: Float64Array}} of the inputs (n), and the negative gradient (d), which is the
+ *   mean of pull times input.
+ */
+export function batchPulls(X, patterns, kernel, w) {
+  const n = patterns.length, d = w.length, K = Math.sqrt(kernel.length), anchors = new Float64Array(K);
+  const scores = Float64Array.from({ length: n }, (_, i) => w.reduce((sum, value, j) => sum + value * X[i * d + j], 0));
+  scores.forEach((score, l) => (anchors[patterns[l]] += Math.max(0, score) / n));
+  const mixed = anchors.map((_, z) => anchors.reduce((sum, anchor, l) => sum + kernel[l * K + z] * anchor, 0));
+  const pulls = scores.map((score, i) => (score > 0 ? mixed[patterns[i]] : 0)), gradient = new Float64Array(d);
+  pulls.forEach((pull, i) => gradient.forEach((_, j) => (gradient[j] += (pull * X[i * d + j]) / n)));
+  return { pulls, gradient };
 }
 
 // Moments of a neuron given the pattern

@@ -278,6 +278,10 @@ class Explorable(anywidget.AnyWidget):
         """Take over what JavaScript sends."""
         super().set_state(self._in_order(sync_data))
 
+    def still(self) -> str:
+        """A picture, as HTML, for those whose browser runs no script; none by default."""
+        return ""
+
     def page(self) -> str:
         """The figure as HTML that stands alone: the same for the same state and sources."""
         state = json.dumps(self.get_state(self._own()), allow_nan=False).replace("<", "\\u003c")
@@ -289,7 +293,7 @@ class Explorable(anywidget.AnyWidget):
         return (
             f'<div class="mtfl-figure" data-key="{key}" data-address="#{name}"><style>{css}</style>'
             f'<div class="mtfl-x" role="group" aria-label="{title}" style="{room}">'
-            f"<noscript>{alt} (The figure needs JavaScript.)</noscript></div>"
+            f"<noscript>{self.still()}{alt} (The figure needs JavaScript.)</noscript></div>"
             f'<script type="application/json">{state}</script>\n<script type="module">\n{script}</script></div>'
         )
 

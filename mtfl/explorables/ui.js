@@ -55,6 +55,9 @@ const WRITE = 400; // ms between changes of the address: browsers take some two 
  *   `report({ key: value })`: numbers for Python to read back, at most every 150 ms;
  *   `animate(ms, tick)`: call tick(0 ... 1) for each frame, only tick(1) where the reader wants no motion;
  *   `repeat(ms, step)`: call step each so many ms until it returns false; returns a function that stops it;
+ *   `unattended(begin, rest)`: on a page, begin when the figure is on the screen and rest when it is not, until the reader
+ *     touches it, a link sets it, or its address did; never where the reader wants no motion. Till then changes are
+ *     neither written to the address nor told to a screen reader, and `alone()` is true;
  *   `inspect(give)`: let `el.inspect()` return what the picture was drawn from;
  *   `end()`: take everything down.
  */
@@ -62,7 +65,7 @@ export function openView({ model, el }) {
   const endings = [], described = [];
   const status = html("p", { class: "mtfl-status", role: "status" });
   const words = html("p", { class: "mtfl-words", "aria-hidden": "true" });
-  let quiet = 0, reporting = 0, writing = 0, frame = 0, ended = false, sentence = "", note = "";
+  let quiet = 0, reporting = 0, writing = 0, frame = 0, ended = false, asked = false, sentence = "", note = "", attend = null;
   const settings = model.get("settings"), keys = Object.keys(settings), name = model.get("name");
   const get = (key) => within(model.get(key), settings[key], model.get);
   const now = () => Object.fromEntries(keys.map((key) => [key, get(key)]));
@@ -78,7 +81,7 @@ export function openView({ model, el }) {
     words.textContent = text;
     for (const node of described) node.setAttribute("aria-label", text);
     clearTimeout(quiet);
-    quiet = setTimeout(() => (status.textContent = text), QUIET);
+    if (!attend) quiet = setTimeout(() => (status.textContent = text), QUIET);
   };
   const query = () => keys.filter((key) => get(key) !== start[key]).map((key) => `${key}=${get(key)}`).join("&");
   const address = () => (query() ? `#${name}?${query()}` : `#${name}`);
@@ -96,7 +99,7 @@ export function openView({ model, el }) {
     set(changes) {
       note = "";
       change(changes);
-      if (box) writing ||= setTimeout(() => {
+      if (box && !attend) writing ||= setTimeout(() => {
         writing = 0;
         history.replaceState(entry(), "", address());
       }, WRITE);
@@ -147,6 +150,22 @@ export function openView({ model, el }) {
       const timer = setInterval(() => (ended || !el.isConnected || step() === false) && clearInterval(timer), ms);
       return () => clearInterval(timer);
     },
+    unattended(begin, rest) {
+      if (!box || still() || asked) return;
+      const seen = new IntersectionObserver(([{ isIntersecting }]) => (isIntersecting ? begin() : rest()), { threshold: 0.5 });
+      const touches = ["pointerdown", "keydown", "focusin", "input"];
+      attend = (event) => {
+        seen.disconnect();
+        touches.forEach((kind) => el.removeEventListener(kind, attend, true));
+        attend = null;
+        if (!event?.target.closest(".mtfl-play")) rest(); // that button does so itself
+        tell();
+      };
+      touches.forEach((kind) => el.addEventListener(kind, attend, true));
+      endings.push(() => seen.disconnect());
+      seen.observe(el);
+    },
+    alone: () => attend !== null,
     inspect: (give) => (el.inspect = give),
     end() {
       ended = true;
@@ -159,35 +178,37 @@ export function openView({ model, el }) {
     },
   };
 
-  const follow = (asked, from) => {
-    const found = nearest(asked, settings, from);
+  const follow = (wanted, from) => {
+    const found = nearest(wanted, settings, from);
+    asked = true;
+    attend?.();
     change(found.state);
     note = found.notes.join("; ");
     if (sentence) tell();
   };
   const asks = (hash) => {
-    const [target, asked] = hash.slice(1).split("?");
-    return target === name ? asked : undefined;
+    const [target, wanted] = hash.slice(1).split("?");
+    return target === name ? wanted : undefined;
   };
   const come = (behavior) => el.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : behavior });
   const clicked = (event) => {
     const link = event.target.closest?.("a[href]"), elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     const here = link?.target === "" || link?.target === "_self"; // the latter in JupyterLab
     if (!here || elsewhere || link.href.split("#")[0] !== location.href.split("#")[0]) return;
-    const asked = asks(link.hash);
-    if (asked === undefined) return;
+    const wanted = asks(link.hash);
+    if (wanted === undefined) return;
     event.preventDefault();
     if (box) history.replaceState(entry(), "");
-    follow(asked, now());
+    follow(wanted, now());
     if (box) history.pushState(entry(), "", address());
     come("smooth");
   };
   const arrived = () => {
     clearTimeout(writing);
     writing = 0;
-    const kept = history.state?.mtfl?.[name], asked = asks(location.hash);
-    if ((kept ?? asked) !== undefined) follow(kept ?? asked, start);
-    return kept === undefined && asked !== undefined;
+    const kept = history.state?.mtfl?.[name], wanted = asks(location.hash);
+    if ((kept ?? wanted) !== undefined) follow(kept ?? wanted, start);
+    return kept === undefined && wanted !== undefined;
   };
   document.addEventListener("click", clicked, true);
   endings.push(() => document.removeEventListener("click", clicked, true));
@@ -335,8 +356,11 @@ export function resample(view, changes = () => ({})) {
   return button("Resample", () => view.set({ seed: (view.get("seed") + 1) % 2 ** 32, ...changes() }));
 }
 
-/** A button that plays and pauses: `step` is called each so many ms until it returns false. */
-export function player(view, ms, step) {
+/**
+ * A button that plays and pauses: `step` is called each so many ms until it returns false.
+ * @param {boolean} [alone] whether it begins of itself, as `view.unattended` says
+ */
+export function player(view, ms, step, alone = false) {
   let stop = null;
   const node = button("", () => (stop ? pause() : play()), { class: "mtfl-play" });
   const paint = () => (node.textContent = stop ? "Pause" : "Play");
@@ -352,6 +376,7 @@ export function player(view, ms, step) {
     once();
   };
   paint();
+  if (alone) view.unattended(() => stop ?? play(), pause);
   return { node, pause };
 }
 
@@ -376,7 +401,7 @@ export function text(x, y, content, attributes = {}) {
  * Lines in a frame with axes; what leaves the frame is cut off.
  * @param {object} options `width`, `height`; `x` and `y`: { min, max, ticks: [...], label, log };
  *   `series`: [{ name, colour, end }] with a colour of the palette (blue, vermilion, green, purple, grey, ink) and
- *   whether a dot marks the line's end
+ *   whether a dot marks the line's end; one without a name is not in the legend
  * @returns {{node: SVGElement, plot: (lines: number[][][]) => void, span: (x: object) => void}} `plot` draws one list
  *   of points [x, y] for each series; `span` sets the x axis anew. The node wants a label: `view.picture(node)`, or an
  *   aria-label of its own.
@@ -393,7 +418,7 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
   const lines = series.map(({ colour }) => svg("path", { class: `mtfl-line mtfl-${colour}` }));
   const dots = series.map(({ colour, end }) => svg("circle", { class: `mtfl-end mtfl-${colour}`, r: end ? 3.5 : 0 }));
   let offset = left;
-  const legend = series.map(({ name, colour }) => {
+  const legend = series.filter(({ name }) => name).map(({ name, colour }) => {
     const entry = svg("g", {},
       svg("path", { class: `mtfl-line mtfl-${colour}`, d: `M${offset} 10h16` }), text(offset + 21, 14, name));
     offset += 34 + 6.4 * name.length;
@@ -423,6 +448,17 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
     });
   };
   return { node, plot, span };
+}
+
+/**
+ * A task of two features as a square of four quadrants, dark where the label is +1.
+ * @param {ArrayLike<number>} f labels of the patterns --, +-, -+, ++
+ */
+export function quadrants(f, x, y, size) {
+  const half = size / 2, gap = Math.max(0.5, size / 28);
+  return svg("g", { transform: `translate(${x} ${y})` }, ...Array.from(f, (label, k) => svg("rect", {
+    class: label > 0 ? "mtfl-plus" : "mtfl-minus", x: (k & 1 ? half : 0) + gap / 2, y: (k & 2 ? 0 : half) + gap / 2,
+    width: half - gap, height: half - gap })));
 }
 
 /**

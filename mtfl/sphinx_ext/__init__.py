@@ -25,7 +25,9 @@ from mtfl.sphinx_ext import (
     code,
     folding,
     fonts,
+    guessing,
     mathematics,
+    minutes,
     notebooks,
     printing,
     references,
@@ -320,6 +322,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     cards.setup(app)
     citing.setup(app)
     folding.setup(app)
+    guessing.setup(app)
+    minutes.setup(app)
     printing.setup(app)
     references.setup(app)
     search.setup(app)

@@ -303,7 +303,7 @@ def test_nothing_odd_breaks_a_figure_as_it_opens(
     open_page: Callable[..., Opened], home: str, kind: type[Explorable]
 ) -> None:
     figure = example(kind)
-    key = next(key for key, rule in figure.settings.items() if "least" in rule)
+    key = next(key for key, rule in figure.settings.items() if "least" in rule and key != "seed")
     opened = open_page(home, f"{kind.__name__}.html", **NO_MOTION)
     for query in ("nosuch=1", f"{key}=abc", f"{key}=1e9", f"{key}=-1", "__proto__=1&constructor=2", "%E0%A4%A"):
         opened.page.goto("about:blank")

@@ -15,11 +15,22 @@ from explorable_examples import AXES, GRID
 from numpy.testing import assert_allclose
 from opened import Opened
 from scipy.interpolate import RegularGridInterpolator
+from scipy.stats import norm
 
 from mtfl import all_tasks, limit_kernel, task_kernel, walsh_coefficients
-from mtfl.contrastive import kernel_deviation_bound
-from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
+from mtfl.contrastive import Anchors, kernel_deviation_bound, pull_gradient
+from mtfl.explorables import (
+    Explorable,
+    HowManyTasks,
+    NeuronsInPlane,
+    PaintedTask,
+    PullingPairs,
+    TaskKernel,
+    TasksAgree,
+    TransferGrid,
+)
 from mtfl.metrics import recovery
+from mtfl.network import relu_features
 from mtfl.population import leading_order_step
 from mtfl.single_task import single_task_steps
 from mtfl.tasks import pattern_signs
@@ -112,6 +123,78 @@ def test_transfer(look: Look, d: int, tasks: int, examples: int, task: str) -> N
     assert re.search(rf"At d = {d}, T = {tasks}, n = {examples}", words)
 
 
+@pytest.mark.parametrize(
+    ("law", "tasks", "turn", "lean"),
+    [("balanced", 1, 30, 55), ("balanced", 40, 200, 30), ("uniform", 7, 0, 80), ("uniform", math.inf, 345, 10)],
+)
+def test_pairs_that_pull(look: Look, law: str, tasks: float, turn: int, lean: int) -> None:
+    figure = PullingPairs(law=law, tasks=tasks, turn=turn, lean=lean)
+    shown, words = look(figure)
+    X = torch.tensor(figure.inputs, dtype=torch.float64).reshape(-1, 3)
+    a, b = math.radians(turn), math.radians(lean)
+    w = torch.tensor([[math.cos(a) * math.cos(b), math.sin(a) * math.cos(b), math.sin(b)]], dtype=torch.float64)
+    assert_allclose(shown["w"], w[0].numpy(), atol=1e-12)
+    kernel = limit_kernel(2, law)
+    if tasks < math.inf:
+        F = torch.tensor(shown["F"], dtype=torch.float64).reshape(-1, 4)
+        assert len(F) == tasks
+        kernel = task_kernel(F)
+    patterns, zero = (X[:, 0] > 0) + 2 * (X[:, 1] > 0), torch.zeros(1).double()
+    pulls = (kernel @ Anchors.of(relu_features(w, zero, X), patterns, 2).totals)[patterns]
+    step = -pull_gradient(w, zero, X, pulls / len(X))[0]
+    assert_allclose(shown["pulls"], (pulls * (X @ w.T > 0))[:, 0].numpy(), atol=1e-12)
+    assert_allclose(shown["gradient"], step.numpy(), atol=1e-12)
+    assert_allclose(shown["displayed"], (step / step.norm()).numpy(), atol=1e-9)
+    aside = math.degrees(math.acos(step[:2] @ w[0, :2] / step[:2].norm() / w[0, :2].norm()))
+    above = math.degrees(math.atan2(step[2], step[:2].norm()))
+    assert_allclose([shown["aside"], shown["above"]], [aside, above], atol=1e-5)
+    assert f"the step points {aside:.0f}° from the neuron's shadow" in words
+    assert f"{abs(above):.0f}° {'below' if above < 0 else 'above'} the plane" in words or abs(above) < 0.5
+
+
+@pytest.mark.parametrize("law", ["balanced", "uniform"])
+def test_the_still_picture_of_the_pairs_shows_the_limit(look: Look, law: str) -> None:
+    figure = PullingPairs(law=law, tasks=math.inf)
+    shown, _ = look(figure)
+    w, pulls, step = figure.pulls()
+    assert_allclose(shown["w"], w.numpy(), atol=1e-12)
+    assert_allclose(shown["pulls"], pulls.numpy(), atol=1e-12)
+    assert_allclose(shown["gradient"], step.numpy(), atol=1e-12)
+    assert figure.still() in figure.page()
+    assert figure.still().count("<path") == 3 + int((pulls != 0).sum())
+
+
+def test_the_inputs_of_the_pairs_are_normal_and_mirrored() -> None:
+    X = np.array(PullingPairs().inputs).reshape(-1, 3)
+    assert X.shape == (48, 3)
+    for axis in range(3):
+        mirrored = X * np.where(np.arange(3) == axis, -1, 1)
+        assert {tuple(x) for x in mirrored} == {tuple(x) for x in X}
+        middles = norm.ppf(0.5 + (np.arange(6) + 0.5) / 12)
+        assert_allclose(np.unique(np.abs(X[:, axis])), middles, atol=0.006)
+
+
+@pytest.mark.parametrize(
+    ("law", "tasks"), [("balanced", 12), ("uniform", 1), ("uniform", 333), ("parity", 50), ("parity", math.inf)]
+)
+def test_tasks_that_agree(look: Look, law: str, tasks: float) -> None:
+    shown, words = look(TasksAgree(law=law, tasks=tasks))
+    kernel = limit_kernel(2, law)
+    if tasks < math.inf:
+        F = torch.tensor(shown["F"], dtype=torch.float64).reshape(-1, 4)
+        assert len(F) == tasks
+        assert law == "uniform" or bool((F.sum(1) == 0).all())
+        kernel = task_kernel(F)
+    apart = kernel[*torch.triu_indices(4, 4, 1)]
+    assert_allclose(shown["kernel"], kernel.reshape(-1).numpy(), atol=1e-12)
+    assert_allclose([shown["low"], shown["high"]], [apart.min(), apart.max()], atol=1e-12)
+    shares = [f"{50 * (1 + float(x)):.0f}\N{NO-BREAK SPACE}%" for x in (apart.min(), apart.max())]
+    assert f"the same label on {shares[0]}" + (f" to {shares[1]}" if shares[0] != shares[1] else "") in words
+    if tasks < math.inf:
+        limit = 50 * (1 + float(limit_kernel(2, law)[0, 1]))
+        assert f"in the limit on {limit:.0f}\N{NO-BREAK SPACE}%" in words
+
+
 @pytest.mark.parametrize("law", ["balanced", "uniform"])
 def test_the_curves_of_how_many_tasks(look: Look, law: str) -> None:
     """At each count the figure's own conditioning, and the theory of its edges and drift."""
@@ -192,6 +275,11 @@ ACTIONS: list[tuple[Explorable, str, str]] = [
     (HowManyTasks(tasks=7), "One more task", "tasks=8"),
     (HowManyTasks(r=5), "T = r", "tasks=5"),
     (HowManyTasks(), "Resample", "seed=2"),
+    (PullingPairs(), "One task", "tasks=1"),
+    (PullingPairs(), "Resample", "seed=9"),
+    (TasksAgree(tasks=7), "One more task", "tasks=8"),
+    (TasksAgree(tasks=999), "One more task", "tasks=1000"),
+    (TasksAgree(), "Resample", "seed=4"),
 ]
 
 

@@ -18,7 +18,16 @@ from opened import Opened, serve
 from PIL import Image
 
 from mtfl import limit_kernel, task_kernel
-from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
+from mtfl.explorables import (
+    Explorable,
+    HowManyTasks,
+    NeuronsInPlane,
+    PaintedTask,
+    PullingPairs,
+    TaskKernel,
+    TasksAgree,
+    TransferGrid,
+)
 from mtfl.metrics import recovery
 from mtfl.population import Neurons, population_step
 
@@ -333,6 +342,8 @@ COUNTED = {  # operations and changes, in Chromium 156
     PaintedTask: (11_251_710, 1_560),
     TransferGrid: (45_772, 1_620),
     HowManyTasks: (360_297, 1_080),
+    PullingPairs: (708_082, 6_330),
+    TasksAgree: (477_529, 3_840),
 }
 ROOM = 1.6
 MOST_LAYOUTS = 10
@@ -452,6 +463,99 @@ def test_play_goes_on_until_paused(open_page: Callable[..., Opened], small_serve
     page.clock.run_for(1000)
     assert play.text_content() == "Play"
     assert page.locator(".mtfl-status").text_content() == page.locator(".mtfl-words").text_content()
+
+
+# Figures that move by themselves
+
+
+def seen_alone(opened: Opened, beats: int = 4) -> list[str]:
+    """What a figure says, beat by beat, its clock stopped in between."""
+    opened.page.wait_for_function("document.querySelector('.mtfl-play').textContent === 'Pause'")
+    told = []
+    for _ in range(beats):
+        told.append(opened.page.locator(".mtfl-words").text_content() or "")
+        opened.page.clock.run_for(800)
+    return told
+
+
+MOVING = [PullingPairs, TasksAgree]
+
+
+@pytest.mark.parametrize("kind", MOVING)
+@pytest.mark.parametrize("touch", ["tap", "key", "focus", "link"])
+def test_a_figure_moves_by_itself_until_it_is_touched(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], touch: str
+) -> None:
+    opened = open_page(small_served, f"{kind.__name__}.html", stopped=True)
+    page, play = opened.page, opened.page.locator(".mtfl-play")
+    told = seen_alone(opened)
+    assert len(set(told)) == len(told)
+    assert page.locator(".mtfl-status").text_content() == ""  # which a screen reader would read out
+    assert page.evaluate("location.hash") == ""
+    if touch == "tap":
+        page.locator(".mtfl-x svg").first.click()
+    elif touch == "key":
+        page.locator(".mtfl-x input[type=range]").first.press("ArrowRight")
+    elif touch == "focus":
+        page.locator(".mtfl-x input[type=range]").first.focus()
+    else:
+        page.evaluate("""name => {
+            const link = document.createElement("a");
+            link.href = `#${name}?tasks=2`;
+            document.body.append(link);
+            link.click();
+        }""", kind().name)  # fmt: skip
+    assert play.text_content() == "Play"
+    still = page.locator(".mtfl-words").text_content()
+    page.clock.run_for(5000)
+    assert page.locator(".mtfl-words").text_content() == still
+    assert page.locator(".mtfl-status").text_content() == still
+    play.click()
+    page.clock.run_for(2000)
+    assert page.locator(".mtfl-words").text_content() != still
+    assert opened.errors == []
+
+
+@pytest.mark.parametrize("kind", MOVING)
+def test_its_button_stops_a_figure_that_moves_by_itself(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
+) -> None:
+    opened = open_page(small_served, f"{kind.__name__}.html", stopped=True)
+    seen_alone(opened)
+    opened.page.locator(".mtfl-play").click()
+    assert opened.page.locator(".mtfl-play").text_content() == "Play"
+    still = opened.page.locator(".mtfl-words").text_content()
+    opened.page.clock.run_for(5000)
+    assert opened.page.locator(".mtfl-words").text_content() == still
+
+
+@pytest.mark.parametrize("kind", MOVING)
+def test_a_figure_begins_again_by_itself(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
+) -> None:
+    opened = open_page(small_served, f"{kind.__name__}.html", stopped=True)
+    told = seen_alone(opened, beats=45)
+    assert sum("one balanced task" in words for words in told) >= 1
+    assert len(set(told)) > 20
+
+
+@pytest.mark.parametrize("kind", MOVING)
+def test_a_figure_out_of_sight_or_asked_for_by_address_stands_still(
+    open_page: Callable[..., Opened], tmp_path: Path, kind: type[Explorable]
+) -> None:
+    write_page(tmp_path, "far.html", '<div style="height: 3000px"></div>' + kind().page())
+    home = tmp_path.as_uri() + "/"
+    for address in ("far.html", f"far.html#{kind().name}?tasks=5"):
+        opened = open_page(home, address, stopped=True)
+        before = opened.page.locator(".mtfl-words").text_content()
+        opened.page.clock.run_for(3000)
+        assert opened.page.locator(".mtfl-play").text_content() == "Play"
+        assert opened.page.locator(".mtfl-words").text_content() == before
+    opened = open_page(home, "far.html", stopped=True)
+    opened.page.locator(".mtfl-x").scroll_into_view_if_needed()
+    seen_alone(opened)
+    opened.page.evaluate("scrollTo(0, 0)")
+    opened.page.wait_for_function("document.querySelector('.mtfl-play').textContent === 'Play'")
 
 
 # Links

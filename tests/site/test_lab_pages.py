@@ -22,11 +22,11 @@ from mtfl.sphinx_ext.folding import folded
 BOOK = Path(__file__).parents[2] / "book"
 PAGES = sorted(path.stem for path in (SITE / "_sources").glob("*.ipynb"))
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
-# What only the site says, or only JupyterLab: addresses of headings, code cells, and whose a statement is.
+# What only the site says, or only JupyterLab: addresses of headings, code cells, and marks of statements.
 OURS = ".headerlink, .sd-summary-state-marker, .mtfl-needs-kernel, div.cell, div.toctree-wrapper"
 # Which each sets in its own way
 SIGNATURES = "dt.sig, dl .colon, dl .highlight:not(.highlight-text > *), pre:has(> .language-python)"
-WHOSE = re.compile(r"· (?:paper|this book)$", flags=re.MULTILINE)
+MARKS = re.compile(r"· (?:paper|main result)$", flags=re.MULTILINE)
 # Most of a page, and no words.
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
@@ -58,7 +58,7 @@ def words(page: Tag, without: str = OURS) -> list[str]:
         numbers = [number.get_text() for number in formula.select(".eqno")]
         numbers += [f"({tag})" for tag in re.findall(r"\\tag\{(.*?)\}", formula.get_text())]
         formula.replace_with(f" ¤ {' '.join(numbers)} ")
-    return WORDS.findall(WHOSE.sub("", page.get_text()))
+    return WORDS.findall(MARKS.sub("", page.get_text()))
 
 
 @pytest.fixture(scope="module", params=PAGES)

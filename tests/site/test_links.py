@@ -123,6 +123,14 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         # "pull all neurons to one side, in nearly every draw"
         "#fig-neurons?tasks=20&law=uniform&d=1000&rounds=1": [mostly(pulled, 0.85), median("shift", 0.8)],
     },
+    "story": {
+        # "Begin with one task"
+        "#fig-pairs?tasks=1&law=balanced": [first(number("aside", 45)), always(says("Every pair counts in full"))],
+        # "add a thousand, then turn the neuron: the step follows"
+        "#fig-pairs?tasks=1000&law=balanced": [always(number("aside", 0, 8)), always(number("above", -4, 4))],
+        # "it leaves the plane"
+        "#fig-pairs?tasks=1000&law=uniform": [always(number("above", 25, 45))],
+    },
     "02_pseudo_contrastive_loss": {
         # "a chequered board of +-1"
         "#fig-kernel?tasks=1&law=uniform&r=3": [always(lambda shot: bool((abs(away(shot)) == 1).all()))],
