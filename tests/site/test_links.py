@@ -131,7 +131,19 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         # "it leaves the plane"
         "#fig-pairs?tasks=1000&law=uniform": [always(number("above", 25, 45))],
     },
+    "01_setup": {
+        # "two quadrants are either alike or different"
+        "#fig-setup-agree?tasks=1&law=balanced": [
+            always(lambda shot: shot.numbers["low"] == -1 == -shot.numbers["high"])
+        ],
+        # "each quadrant stands apart from each other one, and all pairs look the same"
+        "#fig-setup-agree?tasks=1000&law=balanced": [always(number("low", -0.45)), always(number("high", -0.45, -0.2))],
+    },
     "02_pseudo_contrastive_loss": {
+        # "each pair counts in full ... and the sum points anywhere"
+        "#fig-loss-pairs?tasks=1&law=balanced": [first(number("aside", 45)), always(says("Every pair counts in full"))],
+        # "it turns into the plane, onto the neuron's own shadow"
+        "#fig-loss-pairs?tasks=1000&law=balanced": [always(number("aside", 0, 8)), always(number("above", -4, 4))],
         # "a chequered board of +-1"
         "#fig-kernel?tasks=1&law=uniform&r=3": [always(lambda shot: bool((abs(away(shot)) == 1).all()))],
         # "the diagonal stands out"
