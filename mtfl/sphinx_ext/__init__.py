@@ -33,6 +33,7 @@ from mtfl.sphinx_ext import (
     references,
     search,
     statements,
+    teasers,
     terms,
 )
 
@@ -328,6 +329,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     references.setup(app)
     search.setup(app)
     statements.setup(app)
+    teasers.setup(app)
     terms.setup(app)
     app.add_transform(FigureLinks)
     app.add_transform(AlignedLines)

@@ -1,0 +1,39 @@
+"""The link to the next page says what that page asks: the first words in bold of the box that it opens with."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+
+def question(document: nodes.document) -> str:
+    """What a page asks in its opening box; empty if it has none."""
+    box = next(document.findall(nodes.admonition), None)
+    asked = next(box.findall(nodes.strong), None) if box else None
+    return asked.astext() if asked else ""
+
+
+def note_question(app: Sphinx, document: nodes.document) -> None:
+    """Note the question of a page that was read."""
+    app.env.metadata[app.env.docname]["question"] = question(document)
+
+
+def add_teaser(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Add the question of the next page to the link to it."""
+    env: BuildEnvironment = app.env
+    following = env.collect_relations().get(pagename, (None, None, None))[2] if context.get("next") else None
+    if following and (asked := env.metadata[following].get("question")):
+        title = context["next"]["title"]
+        context["next_title"] = f'{title}<span class="mtfl-teaser">{html.escape(asked, quote=False)}</span>'
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the steps."""
+    app.connect("doctree-read", note_question)
+    app.connect("html-page-context", add_teaser)
