@@ -70,7 +70,7 @@ CELLS = {  # what an author writes, and what JupyterLab is given
     ),
     "proof": (
         "```{prf:proof}\nBy {eq}`eq-one`.\n```",
-        "<summary><em>Proof.</em></summary>\n\nBy [(1.1)](chapter.ipynb#cell-id=text-2).\n\n</details>",
+        "<summary><em>Proof</em></summary>\n\nBy [(1.1)](chapter.ipynb#cell-id=text-2).\n\n</details>",
     ),
     "references": (
         "{eq}`eq-other`, {prf:ref}`lem-one`, {ref}`here <sec-part>`, {doc}`other`, "

@@ -382,7 +382,7 @@ class Translator:
 
     def _write_proof_node(self, node: nodes.Element) -> str:
         idea, blocks = parts_of_proof(node)
-        told = f"<em>Proof.</em>{' Idea:' if idea else ''}{''.join(map(self._plain, idea or []))}"
+        told = "<em>Proof</em>" if idea is None else f"<em>Proof.</em> Idea:{''.join(map(self._plain, idea))}"
         return f'<details style="{PROOF}"><summary>{told}</summary>\n\n{self.blocks(*blocks)}\n\n</details>'
 
     def _plain(self, node: nodes.Node) -> str:

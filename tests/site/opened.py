@@ -31,6 +31,7 @@ PACKED = (".woff", ".woff2", ".png")
 BLOCKS = ".bd-article section > *"
 # A style sheet by which blocks that are far away do not wait for the reader.
 AT_ONCE = f"{BLOCKS}, .mtfl-ledger article {{ content-visibility: visible !important }}"
+UNFOLD = "document.querySelectorAll('.mtfl-proof, .mtfl-code').forEach(box => { box.open = true; })"
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",

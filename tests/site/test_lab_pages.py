@@ -30,6 +30,7 @@ MARKS = re.compile(r"· (?:paper|main result)$", flags=re.MULTILINE)
 # Most of a page, and no words.
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
+SUMMARY, FORMULA = re.compile("<summary>.*?</summary>"), re.compile(r"\$([^$]+)\$")
 WORDS = re.compile(r"\w+|[^\w\s]")
 NUMBERED = re.compile(
     r"(?:Theorem|Lemma|Proposition|Corollary|Conjecture|Definition|Remark|Example|Figure|Table) [\d.]+"
@@ -42,9 +43,11 @@ RAW = re.compile(
 
 
 def shown(notebook: NotebookNode) -> BeautifulSoup:
-    """The Markdown cells of a notebook, as a reader sees them."""
+    """The Markdown cells of a notebook, as a reader sees them: JupyterLab sets formulas within HTML too."""
     cells = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return BeautifulSoup("\n".join(map(MARKDOWN.render, cells)), "html.parser")
+    made = "\n".join(map(MARKDOWN.render, cells))
+    made = SUMMARY.sub(lambda found: FORMULA.sub(r'<span class="math">\1</span>', found[0]), made)
+    return BeautifulSoup(made, "html.parser")
 
 
 def words(page: Tag, without: str = OURS) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from axe import violations, violations_in_all_views
 from bs4 import BeautifulSoup, Tag
 from check_links import anchor
-from opened import AT_ONCE, BLOCKS, Opened, serve, styled
+from opened import AT_ONCE, BLOCKS, UNFOLD, Opened, serve, styled
 from playwright.sync_api import Browser, Route
 
 from mtfl.claims import CLAIMS
@@ -26,8 +26,9 @@ PAGE = '<html lang="en"><head><title>t</title></head><body>{}</body></html>'
 
 
 def shown_wrong(opened: Opened) -> list[str]:
-    """TeX that a reader sees as source, or as an error."""
+    """TeX that a reader sees as source, or as an error, once all is open."""
     page = opened.page
+    page.evaluate(UNFOLD)
     page.add_style_tag(content=AT_ONCE)  # a block that waits has no inner text
     return RAW_TEX.findall(page.inner_text("body")) + page.locator("mjx-merror, merror").all_inner_texts()
 

@@ -129,7 +129,9 @@ def test_statements_proofs_and_solutions_are_there(texts: list[str], site: Path)
 def test_code_is_whole(texts: list[str], site: Path) -> None:
     whole = letters("".join(texts))
     shown = soups(site)["01_setup"].select(".cell_input pre, .cell_output pre")
-    lines = [line for pre in shown if not pre.find_parent("details") for line in pre.get_text().splitlines()]
+    answers = [pre.find_parent("details", class_="hide") for pre in shown]  # to exercises
+    lines = [line for pre, fold in zip(shown, answers, strict=True) if not fold for line in pre.get_text().splitlines()]
+    assert len(lines) > 250
     assert max(map(len, lines)) > 100
     missing = [line for line in lines if letters(line) not in whole]
     assert missing == []

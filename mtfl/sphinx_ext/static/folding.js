@@ -9,15 +9,17 @@
   const root = document.documentElement;
   const switches = [...document.querySelectorAll(".mtfl-switch")];
 
-  /** Open or fold all of a kind. The line that the reader is at stays where it is. */
+  /** Open or fold all of a kind. What the reader is at stays where it is. */
   function turn({ dataset: { kind } }, state) {
-    const head = document.querySelector(".bd-header-article").getBoundingClientRect().bottom;
     const place = (block) => block.getBoundingClientRect();
-    const blocks = [...document.querySelectorAll(".bd-article section > :not(section)")];
-    const here = scrollY > 0 && blocks.find((block) => place(block).height && place(block).bottom > head);
+    const head = place(document.querySelector(".bd-header-article")).bottom;
+    const seen = [...document.querySelectorAll(".bd-article section > :not(section)")]
+      .filter((block) => place(block).height && place(block).bottom > head && place(block).top < innerHeight);
+    const folds = `details.mtfl-${kind}`;
+    const here = scrollY > 0 && (seen.find((block) => !block.matches(`${folds}, :has(${folds})`)) ?? seen[0]);
     const before = here && place(here).top;
     root.dataset[kind] = state;
-    for (const details of document.querySelectorAll(`details.mtfl-${kind}`)) details.open = state === "open";
+    for (const details of document.querySelectorAll(folds)) details.open = state === "open";
     if (here) {
       scrollBy({ top: place(here).top - before, behavior: "instant" });
       if (place(here).bottom < head) here.scrollIntoView({ behavior: "instant" }); // it was folded
