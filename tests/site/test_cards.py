@@ -289,7 +289,7 @@ def test_each_word_and_symbol_is_linked_once_and_in_the_text(site: Path) -> None
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_symbols_have_their_colours(open_page: Callable[..., Opened], served: str, mode: str) -> None:
-    page = open_page(served, LOSS, color_scheme=mode).page
+    page = open_page(served, "notation.html", color_scheme=mode).page
     shown = {
         symbol: page.locator(f".bd-article {place}").first.evaluate("node => getComputedStyle(node).color")
         for symbol, place in SELECTORS.items()
