@@ -26,18 +26,17 @@ def link_to(page: Page, href: str) -> Locator:
     return page.locator(f".bd-article a.reference.internal[href='{href}']").first
 
 
-# The middle of a link's first line: of all its lines the middle may lie beside them.
+# The middle of a link's first line, in the box around all its lines, whose own middle may lie beside them.
 PLACE = """link => {
-    const { left, right, top, bottom } = link.getClientRects()[0];
-    return [(left + right) / 2, (top + bottom) / 2];
+    const box = link.getBoundingClientRect(), line = link.getClientRects()[0];
+    return { x: line.left - box.left + line.width / 2, y: line.top - box.top + line.height / 2 };
 }"""
 
 
 def point_at(link: Locator) -> None:
     """Bring the pointer to a link."""
-    link.scroll_into_view_if_needed()
-    link.page.mouse.move(*link.evaluate(PLACE))
-    link.page.mouse.move(*link.evaluate(PLACE))  # blocks that had not been laid out may have moved it
+    link.hover(position=link.evaluate(PLACE))
+    link.hover(position=link.evaluate(PLACE))  # blocks that had not been laid out may have moved it
 
 
 def rest_on(link: Locator) -> None:
