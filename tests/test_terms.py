@@ -6,7 +6,7 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from mtfl.sphinx_ext.terms import link_symbols, link_words, symbol_of
+from mtfl.sphinx_ext.terms import link_symbols, link_words, meaning_of, symbol_of
 
 WORDS = {"head": "g#head", "ridge head": "g#ridge", "task kernel": "g#kernel", "oracle": "g#oracle"}
 
@@ -62,8 +62,9 @@ def test_only_running_text_is_searched(holder: type[nodes.TextElement]) -> None:
 def test_a_formula_that_is_only_a_symbol_is_a_link() -> None:
     formulas = [nodes.math("", tex) for tex in (r"\tau^2", r"\tau", r"\tau", "K")]
     document = page(nodes.paragraph("", "", *formulas))
-    assert link_symbols(document, {r"\tau": "n#tau", "K_T": "n#kernel"}) == [r"\tau"]
+    assert link_symbols(document, {r"\tau": ("n#tau", "size"), "K_T": ("n#kernel", "kernel")}) == [r"\tau"]
     (link,) = document.findall(nodes.reference)
+    assert (link["refuri"], link["reftitle"]) == ("n#tau", "size")
     assert link.children == [formulas[1]]
     assert document.astext() == r"\tau^2\tau\tauK"
 
@@ -87,3 +88,17 @@ def test_a_formula_that_is_only_a_symbol_is_a_link() -> None:
 def test_the_symbol_of_a_row(cell: list[str], symbol: str) -> None:
     row = nodes.row("", nodes.entry("", nodes.paragraph("", "", *(nodes.math("", tex) for tex in cell))))
     assert symbol_of(row) == symbol
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([nodes.Text("task kernel, "), nodes.math("", "K_T(z, z')"), nodes.Text(" of two")], "task kernel"),
+        ([nodes.Text("a "), nodes.strong("", "", nodes.Text("head"))], "a head"),
+        ([nodes.math("", "x")], "symbol"),
+    ],
+)
+def test_what_a_row_says_in_words(content: list[nodes.Node], words: str) -> None:
+    cells = [nodes.entry("", nodes.paragraph("", "", nodes.math("", "K_T")))]
+    row = nodes.row("", *cells, nodes.entry("", nodes.paragraph("", "", *content)))
+    assert meaning_of(row) == words

@@ -57,9 +57,9 @@ def is_running(node: nodes.Node) -> bool:
     return in_paragraph
 
 
-def link(address: str, *content: nodes.Node) -> nodes.reference:
+def link(address: str, *content: nodes.Node, **attributes: str) -> nodes.reference:
     """A link to what a word or a symbol means."""
-    return nodes.reference("", "", *content, refuri=address, internal=True, classes=["mtfl-term"])
+    return nodes.reference("", "", *content, refuri=address, internal=True, classes=["mtfl-term"], **attributes)
 
 
 def merge_texts(document: nodes.document) -> None:
@@ -98,18 +98,19 @@ def link_words(document: nodes.document, addresses: dict[str, str]) -> list[str]
     return linked
 
 
-def link_symbols(document: nodes.document, addresses: dict[str, str]) -> list[str]:
+def link_symbols(document: nodes.document, meanings: dict[str, tuple[str, str]]) -> list[str]:
     """Make the first formula that is nothing but a symbol a link, for each symbol; return these symbols.
 
     Args:
         document: the page.
-        addresses: what a symbol's link leads to, by its TeX.
+        meanings: what a symbol's link leads to, and what it means in words, by its TeX.
     """
-    left, linked = dict(addresses), []
+    left, linked = dict(meanings), []
     for formula in [formula for formula in document.findall(nodes.math) if is_running(formula)]:
         symbol = formula.astext().strip()
         if symbol in left:
-            formula.parent.replace(formula, reference := link(left.pop(symbol)))
+            address, meaning = left.pop(symbol)
+            formula.parent.replace(formula, reference := link(address, reftitle=meaning))
             reference += formula
             linked.append(symbol)
     return linked
@@ -121,6 +122,17 @@ def symbol_of(row: nodes.row) -> str:
     only = len(formulas) == 1 and row.children[0].astext().strip() == formulas[0].astext().strip()
     found = SYMBOL.fullmatch(formulas[0].astext().strip()) if only else None
     return found[1] if found else ""
+
+
+def meaning_of(row: nodes.row) -> str:
+    """What a row says of its symbol, in words, up to the first formula: so is the link called."""
+    words = []
+    for node in row.children[1].findall(lambda node: isinstance(node, nodes.Text | nodes.math)):
+        if isinstance(node, nodes.math):
+            break
+        if not isinstance(node.parent, nodes.math):
+            words.append(node.astext())
+    return "".join(words).strip(" ,:;(") or "symbol"
 
 
 class NameRows(SphinxTransform):
@@ -159,9 +171,12 @@ class Terms(SphinxPostTransform):
         own = {reference.get("refuri") for reference in self.document.findall(nodes.reference)}
         link_words(self.document, {term: at for term, at in terms.items() if term not in ORDINARY and at not in own})
         if NOTATION in self.env.found_docs:
-            rows = self.env.get_doctree(NOTATION).findall(nodes.row)
-            symbols = {symbol_of(row): f"{to(page, NOTATION)}#{row['ids'][0]}" for row in rows if row["ids"]}
-            link_symbols(self.document, {s: at for s, at in symbols.items() if s not in TWO_MEANINGS and at not in own})
+            meanings = {}
+            for row in self.env.get_doctree(NOTATION).findall(nodes.row):
+                symbol = symbol_of(row) if row["ids"] else ""
+                if symbol and symbol not in TWO_MEANINGS:
+                    meanings[symbol] = f"{to(page, NOTATION)}#{row['ids'][0]}", meaning_of(row)
+            link_symbols(self.document, {symbol: what for symbol, what in meanings.items() if what[0] not in own})
 
 
 def setup(app: Sphinx) -> None:

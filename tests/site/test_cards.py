@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe import violations
@@ -10,7 +11,9 @@ from bs4 import BeautifulSoup
 from opened import Opened
 from playwright.sync_api import Locator, Page, Route
 
+from mtfl.figures import SYMBOL_COLOURS
 from mtfl.sphinx_ext import cards
+from mtfl.sphinx_ext.colours import SELECTORS
 
 OPEN = "#mtfl-card:popover-open"
 OPENS, CLOSES = 250, 300  # milliseconds, as in cards.js
@@ -23,10 +26,22 @@ def link_to(page: Page, href: str) -> Locator:
     return page.locator(f".bd-article a.reference.internal[href='{href}']").first
 
 
+# The middle of a link's first line, in the box around all its lines, whose own middle may lie beside them.
+PLACE = """link => {
+    const box = link.getBoundingClientRect(), line = link.getClientRects()[0];
+    return { x: line.left - box.left + line.width / 2, y: line.top - box.top + line.height / 2 };
+}"""
+
+
+def point_at(link: Locator) -> None:
+    """Bring the pointer to a link."""
+    link.hover(position=link.evaluate(PLACE))
+    link.hover(position=link.evaluate(PLACE))  # blocks that had not been laid out may have moved it
+
+
 def rest_on(link: Locator) -> None:
-    """Bring the pointer to a link and let it rest there, on a page whose clock is stopped."""
-    link.hover()
-    link.hover()  # blocks that had not been laid out may have moved it
+    """Let the pointer rest on a link, on a page whose clock is stopped."""
+    point_at(link)
     link.page.clock.run_for(OPENS)
     link.page.wait_for_selector(OPEN)
 
@@ -107,8 +122,7 @@ def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.resource_type} {request.url.removeprefix(address)}"))
     link = link_to(page, "#thm-exact-step")
-    link.hover()
-    link.hover()
+    point_at(link)
     places = "[...document.querySelectorAll('.bd-article *')].map(n => n.getBoundingClientRect().top)"
     before = page.evaluate(places)
     page.clock.run_for(OPENS - 1)
@@ -131,7 +145,7 @@ def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
     rest_on(link)
     page.keyboard.press("Escape")
     assert card.count() == 0
-    link.hover(position={"x": 5, "y": 5})
+    point_at(link)
     page.clock.run_for(10 * OPENS)
     assert card.count() == 0  # and stays closed until the pointer has left
     assert [what for what in asked if not what.startswith("font ")] == ["script _static/cards/03_multitask_training.js"]
@@ -140,7 +154,7 @@ def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
 
 def test_a_pointer_that_passes_by_opens_nothing(open_page: Callable[..., Opened], served: str) -> None:
     page = open_page(served, TRAINING, stopped=True).page
-    link_to(page, "#thm-exact-step").hover()
+    point_at(link_to(page, "#thm-exact-step"))
     page.mouse.move(2, 2)
     page.clock.run_for(10 * OPENS)
     assert page.locator(OPEN).count() == 0
@@ -215,7 +229,7 @@ def test_no_card_leaves_the_window(open_page: Callable[..., Opened], served: str
     page = open_page(served, TRAINING, stopped=True, viewport=dict(zip(("width", "height"), view, strict=True))).page
     links = page.locator(".bd-article a.reference.internal:visible").all()
     assert len(links) > 60
-    for link in links[::6]:
+    for link in links[:: len(links) // 10]:
         link.evaluate("node => node.scrollIntoView({ block: ['start', 'center', 'end'][Math.floor(scrollY) % 3] })")
         rest_on(link)
         assert link.evaluate(OUTSIDE) == [], link.get_attribute("href")
@@ -261,6 +275,29 @@ def test_a_figure_shows_its_picture(open_page: Callable[..., Opened], served: st
     assert page.evaluate(ids) == 0
 
 
+def test_each_word_and_symbol_is_linked_once_and_in_the_text(site: Path) -> None:
+    chapters = [*sorted(site.glob("0*.html")), site / "intro.html"]
+    assert len(chapters) > 5
+    for path in chapters:
+        page = cards.Page(path.stem, path.read_text("utf8")).soup
+        links = [str(link["href"]) for link in page("a", class_="mtfl-term")]
+        assert len(links) == len(set(links)) > 10, path
+        assert page.select(":is(h1, h2, h3, h4, figcaption, table, .proof, .cell) a.mtfl-term") == [], path
+        assert {link.partition("#")[0] for link in links} == {"glossary.html", "notation.html"}, path
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_symbols_have_their_colours(open_page: Callable[..., Opened], served: str, mode: str) -> None:
+    page = open_page(served, "notation.html", color_scheme=mode).page
+    shown = {
+        symbol: page.locator(f".bd-article {place}").first.evaluate("node => getComputedStyle(node).color")
+        for symbol, place in SELECTORS.items()
+    }
+    for symbol, pair in SYMBOL_COLOURS.items():
+        red, green, blue = bytes.fromhex(pair[mode == "dark"][1:])
+        assert shown[symbol] == f"rgb({red}, {green}, {blue})"
+
+
 BODY = """<section id="title"><h1>Title</h1><p>First.</p>
 <section id="part"><span id="sec-part"></span><h2><span>1.1. </span>Part<a class="headerlink" href="#part">#</a></h2>
 <p>So <a href="#thm-a">it</a> is:</p><div class="math" id="equation-a">{formula}</div><p>Then.</p>
@@ -273,12 +310,12 @@ BODY = """<section id="title"><h1>Title</h1><p>First.</p>
 </article></div>
 <dl class="glossary"><dt id="term-a">a<a class="headerlink" href="#term-a">#</a></dt><dd><p>One.</p></dd></dl>
 <div class="mtfl-rows"><a href="other.html">x</a></div></section></section>"""
-FORMULA = '<mjx-container data-tex="a"><b id="kept"></b></mjx-container>'
+TYPESET = '<mjx-container data-tex="a"><b id="kept"></b></mjx-container>'
 
 
 def card_of(anchor: str) -> tuple[str, BeautifulSoup]:
     """The card of an anchor of the page above: its words without the last line and without spaces, and its markup."""
-    soup = BeautifulSoup(cards.Page("page", BODY.format(formula=FORMULA)).card(anchor), "html.parser")
+    soup = BeautifulSoup(cards.Page("page", BODY.format(formula=TYPESET)).card(anchor), "html.parser")
     words = "".join(part.get_text() for part in soup.find_all(recursive=False)[:-1])  # type: ignore[union-attr]
     return "".join(words.split()), soup
 
@@ -300,7 +337,7 @@ def test_what_a_card_says(anchor: str, words: str) -> None:
 
 def test_formulas_are_kept_and_links_lead_home() -> None:
     _, soup = card_of("sec-part")
-    assert FORMULA in str(soup)
+    assert TYPESET in str(soup)
     assert [link["href"] for link in soup("a")] == ["page.html#thm-a", "page.html#sec-part"]
     assert soup("a")[-1].parent.get_text() == "in Title"  # type: ignore[union-attr]
     assert cards.Page("page", BODY).card("gone") == ""

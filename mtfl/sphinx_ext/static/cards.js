@@ -73,8 +73,7 @@ if (HTMLElement.prototype.showPopover) {
 
   /** Put the card below its link or above it, where there is more room, within the window. */
   function place(link, x) {
-    const rects = [...link.getClientRects()];
-    const rect = rects.find(({ left, right }) => left <= x && x <= right) ?? rects[0];
+    const rect = link.getBoundingClientRect(); // of all its lines
     const { clientWidth, clientHeight } = document.documentElement;
     const above = rect.top - GAP - EDGE, below = clientHeight - rect.bottom - GAP - EDGE;
     card.style.maxHeight = "";
