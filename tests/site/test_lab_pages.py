@@ -17,6 +17,8 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbformat import NotebookNode
 from opened import SITE
 
+from mtfl.sphinx_ext.notebooks import HIDDEN
+
 BOOK = Path(__file__).parents[2] / "book"
 PAGES = sorted(path.stem for path in (SITE / "_sources").glob("*.ipynb"))
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
@@ -107,7 +109,7 @@ def test_its_code_is_the_books(chapter: str, notebook: NotebookNode) -> None:
     ours = nbformat.read(source, as_version=4).cells if source.exists() else []
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.pop("metadata").get("jupyter", {}).get("source_hidden", False) for cell in copy.deepcopy(code)] == [
-        "hide-input" in cell.metadata.get("tags", []) for cell in ours if cell.cell_type == "code"
+        bool(HIDDEN & set(cell.metadata.get("tags", []))) for cell in ours if cell.cell_type == "code"
     ]
     for cell in code:
         cell.metadata.pop("jupyter", None)
