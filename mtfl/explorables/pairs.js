@@ -4,14 +4,15 @@
  * Two of the dimensions are features, which decide the labels; the third is outside. The batch is `inputs` of the state,
  * (n, 3), with every mirror image of an input, and serves the heads and the neuron both.
  */
-import { batchPulls, generator, taskStream } from "./engine.js";
+import { batchPulls, generator, limitKernel, taskStream } from "./engine.js";
 import { button, choice, count, heatMap, html, openView, picture, player, quadrants, resample, row, shown, slider, svg, text } from "./ui.js";
 
 const ADDED = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500, 1000], COUNTS = [...ADDED, "inf"];
 const SHOWN = 60, HELD = 5, ONWARD = 105; // alone: tasks at the end, beats that it stays there, degrees to the next neuron
-const WIDTH = 400, HEIGHT = 340, CENTRE = [192, 218], UNIT = 64, PLANE = 2.2;
+const WIDTH = 400, HEIGHT = 350, CENTRE = [192, 218], UNIT = 64, PLANE = 2.2;
 const AZIMUTH = (-24 * Math.PI) / 180, HEIGHT_OF_EYE = (27 * Math.PI) / 180;
 const NEURON = 1.55, STEP = 2.1, CELL = 15;
+const NEAR = 0.35; // of the limit of the task kernel
 const BURST = 400; // ms after which a change is a move of its own
 const TINY = 1e-12;
 
@@ -154,10 +155,13 @@ export function render({ model, el }) {
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : T === 1 ? `one ${law} task` : `${T} ${law} tasks`;
     const tilt = Math.abs(above).toFixed(0), height = tilt === "0" ? "in the plane" : `${tilt}° ${above < 0 ? "below" : "above"} the plane`;
     const place = `${aside.toFixed(0)}° from the neuron's shadow, ${height}`;
+    const limit = limitKernel(2, law);
     const why = T === 1 ? "Every pair counts in full: equal labels pull, different labels push."
-      : aside > 20 ? "Some quadrants still share their labels by chance."
+      : Math.max(...kernel.map((value, n) => Math.abs(value - limit[n]))) > NEAR
+        ? `Some quadrants agree or differ by chance${aside < 20 ? ", here without harm" : ""}.`
+      : aside > 20 ? "The neuron's shadow is small, and what is left of chance is larger."
       : law === "balanced" ? "Pairs within a quadrant pull, the others push, and the sum falls on the shadow."
-      : "Pairs within a quadrant pull, the others nearly cancel: twice as much in the plane as out of it.";
+      : "Pairs within a quadrant pull, the others nearly cancel: the neuron grows, and turns to its shadow.";
     view.say(is_still ? `With ${tasks} the pulls and pushes cancel: the neuron does not move.` : `With ${tasks} the step points ${place}. ${why}`);
     view.report({ aside, above });
     const burst = performance.now() - touched < BURST;

@@ -53,7 +53,7 @@ class PullingPairs(Explorable):
     """
 
     module = "pairs"
-    heights = ("24.25rem", "39.5rem")
+    heights = ("24.75rem", "40rem")
 
     name = traitlets.Unicode("fig-pairs").tag(sync=True)
     title = traitlets.Unicode("Pairs of inputs pull and push a neuron").tag(sync=True)

@@ -74,14 +74,14 @@ def visit_question(translator: HTML5Translator, node: question_node) -> None:
 def depart_question(translator: HTML5Translator, node: question_node) -> None:
     """End the words; after them the options, and the beginning of the answer."""
     guess = node.parent
-    translator.body.append("</legend>")
+    translator.body.append("</legend>\n")
     for option in guess["options"]:
         kind, text = ("mtfl-right" if option == guess["right"] else "mtfl-other"), html.escape(option)
         translator.body.append(
-            f'<label class="{kind}"><input type="radio" name="guess-{guess["number"]}"><span>{text}</span></label>'
+            f'<label class="{kind}"><input type="radio" name="guess-{guess["number"]}"><span>{text}</span></label>\n'
         )
     translator.body.append('</fieldset><div aria-live="polite"><div class="mtfl-answer">')
-    translator.body.append('<p class="mtfl-answer-title">Answer</p>')
+    translator.body.append('<p class="mtfl-answer-title">Answer</p>\n')
 
 
 def depart_guess(translator: HTML5Translator, node: guess_node) -> None:

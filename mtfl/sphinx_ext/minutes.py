@@ -41,9 +41,7 @@ def minutes_of(page: nodes.Element) -> float:
             total += STOP
         if isinstance(child, nodes.Text):
             total += len(child.astext().split()) / WORDS
-        elif (
-            isinstance(child, nodes.Element) and kind not in PASSED_OVER and child.get("design_component") != "dropdown"
-        ):
+        elif isinstance(child, nodes.Element) and not is_passed_over(child):
             total += minutes_of(child)
     return total
 
