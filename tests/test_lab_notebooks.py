@@ -124,8 +124,8 @@ CELLS = {  # what an author writes, and what JupyterLab is given
     "sets a figure": ("[one](https://example.org/?a=1#b)", "[one](https://example.org/?a=1#b)"),
     "idea of a proof": (
         ":::{prf:lemma}\n:label: lem-three\nIt is.\n:::\n\n"
-        "```{prf:proof}\n*Idea.* By {eq}`eq-one` $a<b$ & so on.\n\nIn full.\n```",
-        "<summary><em>Proof.</em> Idea: By (1.1) $a<b$ &amp; so on.</summary>\n\nIn full.\n\n</details>",
+        "```{prf:proof}\n*Idea.* By {eq}`eq-one` $a<b$ & *so $c$*.\n\nIn full.\n```",
+        "<summary><em>Proof.</em> Idea: By (1.1) $a<b$ &amp; so $c$.</summary>\n\nIn full.\n\n</details>",
     ),
     "mid-cell": (
         "Before, {cite:t}`euler`.\n\n$$ v $$ (eq-three)\n\nAfter, by {eq}`eq-three`.",

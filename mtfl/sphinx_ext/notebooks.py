@@ -387,7 +387,10 @@ class Translator:
 
     def _plain(self, node: nodes.Node) -> str:
         """A part of a line as HTML, where Markdown does not hold."""
-        return self.write(node) if isinstance(node, nodes.math) else html.escape(node.astext(), quote=False)
+        if isinstance(node, nodes.math):
+            return self.write(node)
+        text = html.escape(node.astext(), quote=False)
+        return "".join(map(self._plain, node.children)) if node.children else text
 
     # Questions, of this extension
 

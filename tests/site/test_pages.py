@@ -320,8 +320,11 @@ def test_forced_colours_leave_boxes_marks_and_plots(open_page: Callable[..., Ope
     page = open_page(served, "02_pseudo_contrastive_loss.html", forced_colors="active", color_scheme="dark").page
     page.add_style_tag(content=AT_ONCE)
     boxes = page.locator(".bd-content :is(.proof, .admonition, .sd-dropdown):not(.hide)").all()
-    assert len(boxes) > 20
+    assert len(boxes) >= 20
     assert all(min(box.evaluate(LINES)[:4]) >= 1 for box in boxes)
+    proofs = page.locator(".mtfl-proof").all()
+    assert len(proofs) > 10
+    assert all(proof.evaluate(LINES)[3] >= 1 for proof in proofs)
     links = page.locator("nav.bd-links a.reference.internal").all()
     outlined = [link.evaluate(LINES)[4] > 0 for link in links]
     assert outlined.count(True) == 1

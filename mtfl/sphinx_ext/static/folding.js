@@ -55,16 +55,19 @@
     }
   });
 
-  /** Open all that folds away what the address leads to; not every browser does so itself. */
+  /** Open all that folds away what the address leads to, and go there: a browser that opens it may stop elsewhere. */
   function reveal() {
     const name = location.hash.slice(1).split("?")[0];
     const target = document.getElementById(name) ?? document.getElementById(decoded(name));
-    let opened = false;
-    for (let box = target?.closest("details"); box; box = box.parentElement.closest("details")) {
-      opened ||= !box.open;
-      box.open = true;
-    }
-    if (opened) target.scrollIntoView();
+    const inner = target?.closest("details");
+    for (let box = inner; box; box = box.parentElement.closest("details")) box.open = true;
+    if (inner) land(target, 3);
+  }
+
+  /** Go to a place; once more in the next frames, as what comes near the window on the way takes its own height. */
+  function land(target, frames) {
+    target.scrollIntoView({ behavior: "instant" });
+    if (frames) requestAnimationFrame(() => land(target, frames - 1));
   }
 
   function decoded(name) {
