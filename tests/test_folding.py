@@ -18,10 +18,6 @@ from mtfl.sphinx_ext.folding import folded
 
 BOOK = Path(__file__).parents[1] / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
-WITH_IDEAS: set[str] = set()
-"""Chapters in which each proof begins with its idea."""
-WITH_SHORT_CODE: set[str] = set()
-"""Chapters in which all code that is shown is short."""
 LONGEST_IDEA = 140  # letters of plain text; a command of TeX counts as one
 MOST_LINES, WIDEST = 12, 88  # of code that is shown
 PROOF = re.compile(r"^([`:]{3,})\{prf:proof\}[^\n]*\n(.*?)^\1\s*$", flags=re.MULTILINE | re.DOTALL)
@@ -188,17 +184,11 @@ def faults_of_code(notebook: NotebookNode) -> list[str]:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_chapters_keep_to_it(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    if path.stem in WITH_IDEAS:
-        assert faults_of_ideas(notebook) == []
-    if path.stem in WITH_SHORT_CODE:
-        assert faults_of_code(notebook) == []
+    assert faults_of_ideas(notebook) == []
+    assert faults_of_code(notebook) == []
     for cell, folds in zip(notebook.cells, folded(notebook.cells), strict=True):
         if cell.cell_type == "code" and not folds:
             assert not BOOKKEEPING.search(cell.source), cell.id
-
-
-def test_chapters_that_keep_to_it_exist() -> None:
-    assert {path.stem for path in NOTEBOOKS} >= WITH_IDEAS | WITH_SHORT_CODE
 
 
 @pytest.mark.parametrize(
