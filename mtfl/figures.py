@@ -131,7 +131,7 @@ def show(figure: Figure, *, alt: str) -> Picture:
     if not alt.strip():
         raise ValueError("show: alt must be a sentence; got an empty one. Say what the figure shows.")
     svg = _panels.markup(figure)
-    svg = _PLACE.sub(lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)
+    svg = _PLACE.sub(lambda found: re.sub(r"((?<=\d\d)\.\d|\.\d\d)\d+", r"\1", found[0]), svg)  # three digits
     own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids ...
     glyphs = "|".join(re.escape(name) for name, _ in GLYPH.findall(svg))  # ... but of glyphs, which are all alike
     svg = re.sub(rf'(\bid="|href="#|url\(#)(?!(?:{glyphs})")', rf"\g<1>{own}-", svg)
