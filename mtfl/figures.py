@@ -55,7 +55,7 @@ FATE_COLOURS: dict[str, str] = dict(zip(FATES, (GREEN, INK, BLUE, GREEN, INK, VE
 
 # The outline of a character in Matplotlib's SVG: its name and its shape.
 GLYPH = re.compile(r'\s*<path id="([^"]*)" d="([^"]*)" transform="scale\(0\.015625\)"/>')
-# Where something stands in an SVG, in points: 0.01 of one is finer than any screen.
+# Where something stands in an SVG, in points: kept to 0.1 of one, as fine as a screen, and below ten to 0.01.
 _PLACE = re.compile(r'\b(?:d|x|y)="[^"]*"|translate\([^)]*\)')
 
 _FATE_TITLES: dict[str, str] = {

@@ -155,6 +155,7 @@ export function openView({ model, el }) {
       const seen = new IntersectionObserver(([{ isIntersecting }]) => (isIntersecting ? begin() : rest()), { threshold: 0.5 });
       const touches = ["pointerdown", "keydown", "focusin", "input"];
       attend = (event) => {
+        if (event?.type === "focusin" && event.target.closest(".mtfl-play")) return; // it goes on until pressed
         seen.disconnect();
         touches.forEach((kind) => el.removeEventListener(kind, attend, true));
         attend = null;
@@ -451,7 +452,7 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
 }
 
 /**
- * A task of two features as a square of four quadrants, dark where the label is +1.
+ * A task of two features as a square of four quadrants, in the colours of the labels.
  * @param {ArrayLike<number>} f labels of the patterns --, +-, -+, ++
  */
 export function quadrants(f, x, y, size) {

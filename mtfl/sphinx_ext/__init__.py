@@ -63,7 +63,9 @@ MENDS = (
     (' id="proof-content"', ""),  # the same id in every theorem
 )
 RAN = "\N{WHITE HEAVY CHECK MARK}"
-FOLDED = re.compile(r'<p (class="(?:collapsed|expanded) admonition-title")>(.*?)</p>')  # the words on folded code
+ANSWER_TITLE = re.compile(
+    r'<p (class="(?:collapsed|expanded) admonition-title")>(.*?)</p>'
+)  # the words on a folded answer
 STYLE = re.compile(r'(<div class="mtfl-figure"[^>]*>)<style>.*?</style>', flags=re.DOTALL)
 FIGURES_STYLE = "explorables.css"
 # The theme asks every box whether it scrolls, so that the keyboard can reach it: at once, and after each change. To
@@ -253,7 +255,7 @@ def mend(body: str) -> str:
     body = share_glyphs(body)
     for old, new in MENDS:
         body = body.replace(old, new)
-    body = FOLDED.sub(r"<span \1>\2</span>", body)
+    body = ANSWER_TITLE.sub(r"<span \1>\2</span>", body)
     return SIGNATURE.sub(
         lambda found: found[1].replace("<dd>", '<span class="mtfl-parameter">').replace("</dd>", "</span>"),
         body,

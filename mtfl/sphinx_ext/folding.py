@@ -8,6 +8,7 @@ over the rule. ``static/folding.js`` moves what is folded, ``layout.html`` does 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -196,7 +197,9 @@ class FoldCode(SphinxPostTransform):
 def add_switches(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Name the switches that a page needs."""
     body = context.get("body", "")
-    context["folds"] = {kind: words for kind, words in KINDS.items() if f'<details class="mtfl-{kind}"' in body}
+    context["folds"] = {
+        kind: words for kind, words in KINDS.items() if re.search(rf'<details class="[^"]*\bmtfl-{kind}\b', body)
+    }
 
 
 def setup(app: Sphinx) -> None:

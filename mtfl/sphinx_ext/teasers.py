@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def question(document: nodes.document) -> str:
-    """What a page asks in its opening box; empty if it has none."""
-    box = next(document.findall(nodes.admonition), None)
+    """What a page asks in the box that its first section begins with; empty if it has none."""
+    section = next(document.findall(nodes.section), None)
+    opening = section.children[1:2] if section else []
+    box = next((part for part in opening if isinstance(part, nodes.admonition)), None)
     asked = next(box.findall(nodes.strong), None) if box else None
     return asked.astext() if asked else ""
 

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
@@ -21,9 +22,6 @@ NOTATION = "notation"
 
 ORDINARY = {"claim", "feature", "input", "round", "task", "update"}
 """Words of the glossary that are also used in another sense: who means the term writes ``{term}``."""
-
-TWO_MEANINGS = {r"\beta", r"\delta", r"\lambda", r"\nu", "A", "D", "c", "e", "h", "k"}
-"""Symbols that stand for something else in some chapter, as the notation page says."""
 
 NO_TEXT = (nodes.reference, nodes.literal, nodes.title, nodes.caption, nodes.table, nodes.raw)
 # A letter, with an accent and an index, and what may follow it where a table says what it is.
@@ -135,18 +133,29 @@ def meaning_of(row: nodes.row) -> str:
     return "".join(words).strip(" ,:;(") or "symbol"
 
 
+def chapter_of(row: nodes.row) -> str:
+    """The chapter whose letters a table holds, by the link in its heading; empty for those of the whole book."""
+    section = row.parent
+    while not isinstance(section, nodes.section):
+        section = section.parent
+    link = next(section.children[0].findall(addnodes.pending_xref), None)
+    return link["reftarget"] if link else ""
+
+
 class NameRows(SphinxTransform):
-    """Each row of the notation gets an anchor, after its symbol: ``symbol-tau``."""
+    """Each row of the notation gets an anchor, after its symbol, and its chapter: ``symbol-tau``, ``symbol-xi-03``."""
 
     default_priority = 880
 
     def apply(self, **options: Any) -> None:
-        """Name the first row of each symbol."""
+        """Name the first row of each symbol in the tables of the book, or of a chapter."""
         if self.env.docname != NOTATION:
             return
         for row in self.document.findall(nodes.row):
             name = re.sub(r"[^A-Za-z0-9]+", "-", symbol_of(row)).strip("-")
-            if name and (anchor := f"symbol-{name}") not in self.document.ids:
+            row["chapter"] = chapter_of(row)
+            anchor = "-".join(filter(None, ["symbol", name, row["chapter"][:2]]))
+            if name and anchor not in self.document.ids:
                 row["ids"].append(anchor)
                 self.document.note_explicit_target(row, row)
 
@@ -173,8 +182,8 @@ class Terms(SphinxPostTransform):
         if NOTATION in self.env.found_docs:
             meanings = {}
             for row in self.env.get_doctree(NOTATION).findall(nodes.row):
-                symbol = symbol_of(row) if row["ids"] else ""
-                if symbol and symbol not in TWO_MEANINGS:
+                symbol = symbol_of(row) if row["ids"] and row["chapter"] in ("", page) else ""
+                if symbol:
                     meanings[symbol] = f"{to(page, NOTATION)}#{row['ids'][0]}", meaning_of(row)
             link_symbols(self.document, {symbol: what for symbol, what in meanings.items() if what[0] not in own})
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from axe import violations
 from bs4 import BeautifulSoup
-from opened import Opened
+from opened import SITE, Opened
 from playwright.sync_api import Locator, Page, Route
 
 from mtfl.figures import SYMBOL_COLOURS
@@ -345,3 +346,11 @@ def test_formulas_are_kept_and_links_lead_home() -> None:
 
 def test_only_links_of_the_text_ask_for_cards() -> None:
     assert cards.Page("page", BODY).links() == {("page", "thm-a"), ("page", "equation-a")}
+
+
+def test_a_symbol_means_what_it_means_in_its_chapter() -> None:
+    """Rows of a chapter's own letters are linked from that chapter only."""
+    for page in SITE.glob("[0-9]*.html"):
+        anchors = re.findall(r'href="notation\.html#symbol-[^"]*?(?:-(0\d))?"', page.read_text())
+        assert anchors and set(anchors) <= {"", page.name[:2]}, page.name
+        assert page.name[:2] in anchors, page.name

@@ -140,9 +140,9 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         "#fig-setup-agree?tasks=1000&law=balanced": [always(number("low", -0.45)), always(number("high", -0.45, -0.2))],
     },
     "02_pseudo_contrastive_loss": {
-        # "each pair counts in full ... and the sum points anywhere"
+        # "each pair counts in full, and the sum points where this one task wants it"
         "#fig-loss-pairs?tasks=1&law=balanced": [first(number("aside", 45)), always(says("Every pair counts in full"))],
-        # "it turns into the plane, onto the neuron's own shadow"
+        # "it turns, but for a few degrees, onto the neuron's own shadow in the plane"
         "#fig-loss-pairs?tasks=1000&law=balanced": [always(number("aside", 0, 8)), always(number("above", -4, 4))],
         # "a chequered board of +-1"
         "#fig-kernel?tasks=1&law=uniform&r=3": [always(lambda shot: bool((abs(away(shot)) == 1).all()))],

@@ -33,7 +33,10 @@ if (HTMLElement.prototype.showPopover) {
         const script = document.createElement("script");
         script.src = `${root}_static/cards/${page}.js`;
         script.addEventListener("load", () => resolve(arrived));
-        script.addEventListener("error", () => resolve({}));
+        script.addEventListener("error", () => {
+          pages.delete(page); // the next time is another try
+          resolve({});
+        });
         document.head.append(script);
       }));
     }
@@ -44,7 +47,16 @@ if (HTMLElement.prototype.showPopover) {
   function targetOf(link) {
     const [address, anchor = ""] = link.href.split("#");
     if (!address.startsWith(root) || !address.endsWith(".html")) return null;
-    return { page: address.slice(root.length, -".html".length), anchor: decodeURIComponent(anchor) };
+    return { page: address.slice(root.length, -".html".length), anchor: decoded(anchor) };
+  }
+
+  /** The name that an address spells, or as it stands if it spells none. */
+  function decoded(anchor) {
+    try {
+      return decodeURIComponent(anchor);
+    } catch {
+      return anchor;
+    }
   }
 
   const here = targetOf(location);
@@ -58,6 +70,7 @@ if (HTMLElement.prototype.showPopover) {
   // What is shown
 
   let shown = null; // the link whose card is open
+  let title = ""; // which it has when its card is closed
   let dismissed = null; // the link whose card the reader has closed, as long as the reader stays there
   let asked = null; // the link whose card is on its way
 
@@ -94,6 +107,7 @@ if (HTMLElement.prototype.showPopover) {
     close();
     card.innerHTML = pictureOf(target) + says;
     card.setAttribute("aria-label", link.textContent.trim());
+    title = link.title;
     link.removeAttribute("title"); // else the browser shows it too
     link.setAttribute("aria-details", card.id);
     card.showPopover({ source: link }); // by keyboard, the links of the card follow this one
@@ -107,6 +121,7 @@ if (HTMLElement.prototype.showPopover) {
     asked = null;
     if (!shown) return;
     shown.removeAttribute("aria-details");
+    if (title) shown.title = title;
     shown = null;
     card.hidePopover();
     card.replaceChildren();
