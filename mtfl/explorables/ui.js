@@ -458,7 +458,7 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
 export function quadrants(f, x, y, size) {
   const half = size / 2, gap = Math.max(0.5, size / 28);
   return svg("g", { transform: `translate(${x} ${y})` }, ...Array.from(f, (label, k) => svg("rect", {
-    class: label > 0 ? "mtfl-plus" : "mtfl-minus", x: (k & 1 ? half : 0) + gap / 2, y: (k & 2 ? 0 : half) + gap / 2,
+    class: `mtfl-tile ${label > 0 ? "mtfl-plus" : "mtfl-minus"}`, x: (k & 1 ? half : 0) + gap / 2, y: (k & 2 ? 0 : half) + gap / 2,
     width: half - gap, height: half - gap })));
 }
 

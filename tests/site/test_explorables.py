@@ -648,6 +648,21 @@ FRAMES_OF_MOVES = """async () => {
 }"""
 
 
+# The inks of all that shows a label, by the label.
+INKS_OF_LABELS = """figure => ["plus", "minus"].map(kind =>
+    [...new Set([...figure.querySelectorAll(`.mtfl-${kind}`)].map(node => getComputedStyle(node).fill))])"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_have_one_colour_each(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
+) -> None:
+    page = open_page(small_served, f"{kind.__name__}.html").page
+    plus, minus = page.locator(".mtfl-x").evaluate(INKS_OF_LABELS)
+    assert len(plus) < 2 and "rgb(0, 0, 0)" not in plus + minus
+    assert not set(plus) & set(minus)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_motion_nothing_moves_on_its_own(
     open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
