@@ -21,7 +21,7 @@ export function render({ model, el }) {
   const title = text(0, 12, "", { class: "mtfl-title" }), heat = heatMap({ rows: 4, columns: 4, cell: CELL });
   const icons = [0, 1, 2, 3].map((k) => Array.from({ length: 4 }, (_, l) => (l === k ? 1 : -1)));
   for (const [key, value] of Object.entries({ x: LEFT, y: TOP, width: 4 * CELL, height: 4 * CELL })) heat.node.setAttribute(key, value);
-  board.append(title, latest, text(WIDTH, 12, "labels agree: red, differ: blue", { class: "mtfl-title", "text-anchor": "end" }), heat.node,
+  board.append(title, latest, text(WIDTH, 12, "labels agree: vermilion, differ: blue", { class: "mtfl-title", "text-anchor": "end" }), heat.node,
     ...icons.flatMap((f, k) => [quadrants(f, LEFT + k * CELL + 9, TOP - 18, 13), quadrants(f, LEFT - 18, TOP + k * CELL + 9, 13)]), held, tray);
   const chart = lineChart({
     height: 215, x: { min: 1, max: MOST, ticks: [1, 10, 100, 1000], label: "tasks T", log: true },

@@ -1,7 +1,7 @@
 """How long a page takes to read, counted when the book is built: the role ``{minutes}`` with the name of a page.
 
 Counted are the words, at a rate for technical prose, and half a minute for each displayed formula and each figure.
-Not counted are code, proofs, exercises and what is folded.
+Not counted are code, proofs, exercises, guesses and what is folded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WORDS = 180  # a minute
 STOP = 0.5  # minutes, at a formula and at a figure
 STEP = 5  # minutes are told in fives
-PASSED_OVER = ("literal_block", "proof_node", "raw", "comment", "target", "math_block")
+PASSED_OVER = ("literal_block", "proof_node", "raw", "comment", "target", "math_block", "guess_node")
 LEFT_OUT = ("exercises", "where this is checked", "known results")
 
 
@@ -27,7 +27,7 @@ class minutes_node(nodes.Inline, nodes.Element):  # as docutils names its nodes
 
 
 def is_passed_over(part: nodes.Element) -> bool:
-    """Whether a part of a page is code, a proof or a formula, or folded."""
+    """Whether a part of a page is code, a proof, a guess or a formula, or folded."""
     return type(part).__name__ in PASSED_OVER or part.get("design_component") == "dropdown"
 
 
