@@ -23,8 +23,8 @@ TRAINING = "03_multitask_training.html"
 
 
 def link_to(page: Page, href: str) -> Locator:
-    """The first link of the text that leads there."""
-    return page.locator(f".bd-article a.reference.internal[href='{href}']").first
+    """The first link of the text that leads there and is not folded."""
+    return page.locator(f".bd-article a.reference.internal[href='{href}']:not(details:not([open]) *)").first
 
 
 # The middle of a link's first line, in the box around all its lines, whose own middle may lie beside them.
