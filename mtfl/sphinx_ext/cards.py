@@ -73,7 +73,8 @@ def row(target: Tag) -> str:
 def marked(target: Tag) -> Tag:
     """What an element stands for that only marks a place: the row or the section that it is in."""
     is_mark = target.name == "span" or (target.name == "p" and not target.get_text(strip=True))
-    return (target.find_parent("tr") or target.parent or target) if is_mark else target
+    around = target.find_parent("tr") or target.find_parent(["p", "li", "section"])
+    return around if is_mark and around else target
 
 
 def told(target: Tag) -> str:
