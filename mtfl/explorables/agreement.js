@@ -2,7 +2,7 @@
  * Tasks are drawn one by one, as colourings of four quadrants; the task kernel beside them says how often two agree.
  */
 import { generator, limitKernel, taskStream } from "./engine.js";
-import { button, choice, count, heatMap, html, lineChart, openView, picture, player, quadrants, resample, row, slider, svg, text } from "./ui.js";
+import { button, choice, count, html, lineChart, openView, picture, player, quadrants, quadrantTable, remembering, resample, row, slider, svg, tasksInWords, text } from "./ui.js";
 
 const STOPS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, 1000];
 const MOST = 1000, PAUSE = 6; // beats between two draws, alone
@@ -18,18 +18,20 @@ const percent = (kernel) => `${(50 * (1 + kernel)).toFixed(0)}\u00a0%`;
 export function render({ model, el }) {
   const view = openView({ model, el });
   const board = view.picture(picture(WIDTH, HEIGHT)), latest = svg("g"), tray = svg("g"), held = text(0, HEIGHT - ROWS * ROOM - 8, "");
-  const title = text(0, 12, "", { class: "mtfl-title" }), heat = heatMap({ rows: 4, columns: 4, cell: CELL });
-  const icons = [0, 1, 2, 3].map((k) => Array.from({ length: 4 }, (_, l) => (l === k ? 1 : -1)));
-  for (const [key, value] of Object.entries({ x: LEFT, y: TOP, width: 4 * CELL, height: 4 * CELL })) heat.node.setAttribute(key, value);
-  board.append(title, latest, text(WIDTH, 12, "labels agree: vermilion, differ: blue", { class: "mtfl-title", "text-anchor": "end" }), heat.node,
-    ...icons.flatMap((f, k) => [quadrants(f, LEFT + k * CELL + 9, TOP - 18, 13), quadrants(f, LEFT - 18, TOP + k * CELL + 9, 13)]), held, tray);
+  const title = text(0, 12, "", { class: "mtfl-title" }), heat = quadrantTable({ x: LEFT, y: TOP, cell: CELL, name: 13, away: 18 });
+  board.append(title, latest, text(WIDTH, 12, "labels agree: vermilion, differ: blue", { class: "mtfl-title", "text-anchor": "end" }),
+    ...heat.nodes, held, tray);
   const chart = lineChart({
     height: 215, x: { min: 1, max: MOST, ticks: [1, 10, 100, 1000], label: "tasks T", log: true },
     y: { min: -1, max: 1, ticks: [-1, 0, 1] },
     series: [...PAIRED.map((_, n) => ({ name: n ? "" : "agreement of two quadrants", colour: "blue mtfl-thin" })),
       { name: "limit", colour: "vermilion mtfl-dashed" }],
   });
-  let stream = null, shown = null, waited = -1; // beats at the end of a draw, alone
+  const streamOf = remembering((law, seed) => {
+    const stream = taskStream(2, law, generator(seed, 1));
+    return { ...stream, curves: STOPS.map((T) => stream.kernel(T)) };
+  });
+  let shown = null, waited = -1; // beats at the end of a draw, alone
 
   const next = () => STOPS.find((T) => T > count(view.get("tasks")));
   const add = (T) => T && T <= MOST && view.set({ tasks: T });
@@ -48,19 +50,14 @@ export function render({ model, el }) {
       html("div", {},
         row(play.node, button("One more task", () => add(view.get("tasks") === "inf" ? 0 : view.get("tasks") + 1)),
           resample(view)),
-        slider(view, "tasks", { label: "Tasks T", stops: [...STOPS, "inf"],
-          say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`) }),
+        slider(view, "tasks", { label: "Tasks T", stops: [...STOPS, "inf"], say: tasksInWords }),
         choice(view, "law", { label: "Labels", values: LAWS }),
         view.picture(chart.node))),
     view.words,
   );
 
   view.watch(["tasks", "law", "seed"], () => {
-    const T = view.get("tasks"), law = view.get("law"), seed = view.get("seed"), key = `${law},${seed}`;
-    if (stream?.key !== key) {
-      stream = { key, ...taskStream(2, law, generator(seed, 1)) };
-      stream.curves = STOPS.map((T) => stream.kernel(T));
-    }
+    const T = view.get("tasks"), law = view.get("law"), stream = streamOf(law, view.get("seed"));
     const kernel = stream.kernel(count(T)), limit = limitKernel(2, law), last = T === "inf" ? MOST : T;
     const F = T === "inf" ? null : stream.table(T), at = (n) => stream.table(last).subarray(4 * n, 4 * n + 4);
     heat.paint(kernel);
@@ -70,7 +67,7 @@ export function render({ model, el }) {
     held.textContent = T === "inf" ? "Infinitely many tasks" : few < T ? `The last ${few} of ${T} tasks` : T === 1 ? "The only task so far" : `All ${T} tasks so far`;
     tray.replaceChildren(...Array.from({ length: few }, (_, n) =>
       quadrants(at(last - few + n), (n % ACROSS) * ROOM + 2, HEIGHT - ROWS * ROOM + Math.floor(n / ACROSS) * ROOM, SMALL)));
-    const counts = [...STOPS.filter((count) => count < last), last], values = (n) => (n === last && T !== "inf" ? kernel : stream.curves[STOPS.indexOf(n)]);
+    const counts = [...STOPS.filter((stop) => stop < last), last], values = (n) => (n === last && T !== "inf" ? kernel : stream.curves[STOPS.indexOf(n)]);
     chart.plot([...PAIRED.map(([k, l]) => counts.map((n) => [n, values(n)[4 * k + l]])), [[1, limit[1]], [MOST, limit[1]]]]);
     const off = PAIRED.map(([k, l]) => kernel[4 * k + l]), low = Math.min(...off), high = Math.max(...off);
     shown = { F: F && [...F], kernel: [...kernel], low, high };

@@ -6,7 +6,7 @@
  * are shown in units of the limit of infinitely many tasks. Uniform tasks come with the decay that cancels in that limit.
  */
 import { generator, marchenkoPasturEdges, sampleTasks, singularValues, walshCoefficients } from "./engine.js";
-import { button, choice, html, lineChart, openView, picture, player, resample, row, shown, slider, svg, text } from "./ui.js";
+import { button, choice, html, lineChart, openView, picture, player, resample, row, shown, slider, svg, tasksInWords, text } from "./ui.js";
 
 const MOST = 1000, FROM = 0.001, TO = 100, LOST = 1e-12, WIDE = 340, TALL = 150;
 const COUNTS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, MOST, "inf"];
@@ -76,8 +76,7 @@ export function render({ model, el }) {
     html("div", { class: "mtfl-columns" },
       html("div", {}, spectrum, view.picture(chart.node)),
       html("div", {},
-        slider(view, "tasks", { label: "Tasks T", stops: COUNTS,
-          say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`) }),
+        slider(view, "tasks", { label: "Tasks T", stops: COUNTS, say: tasksInWords }),
         slider(view, "r", { label: "Features r", stops: [2, 3, 4, 5, 6, 7, 8, 9, 10] }),
         choice(view, "law", { label: "Labels", values: { balanced: "balanced", uniform: "uniform" } }),
         slider(view, "d", { label: "Dimension d", stops: DIMENSIONS, also: ["law"],

@@ -2,7 +2,7 @@
  * The task kernel: on how many tasks two patterns agree, and how that settles as tasks are added one by one.
  */
 import { generator, kernelDeviationBound, limitKernel, patternSigns, sampleTasks } from "./engine.js";
-import { button, choice, heatMap, html, lineChart, openView, player, resample, row, slider, svg } from "./ui.js";
+import { button, choice, heatMap, html, lineChart, openView, player, resample, row, slider, svg, tasksInWords } from "./ui.js";
 
 const MOST = 1000, FAILURE = 0.05, CELL = 20;
 const COUNTS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 700, MOST, "inf"];
@@ -86,7 +86,7 @@ export function render({ model, el }) {
       html("div", {},
         slider(view, "tasks", {
           label: "Tasks T", stops: COUNTS,
-          say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`),
+          say: tasksInWords,
         }),
         choice(view, "law", { label: "Labels", values: { uniform: "uniform", balanced: "balanced" } }),
         slider(view, "r", { label: "Features r", stops: [1, 2, 3, 4] }),

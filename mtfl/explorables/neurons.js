@@ -11,7 +11,7 @@
 import {
   generator, limitKernel, moved, patternMoments, patternSigns, randomNeurons, recovery, stepOfMoments, taskStream,
 } from "./engine.js";
-import { button, choice, count, html, lineChart, openView, picture, player, resample, row, shown, slider, svg, text } from "./ui.js";
+import { button, choice, count, html, lineChart, openView, picture, player, remembering, resample, row, shown, slider, svg, text } from "./ui.js";
 
 const FEATURES = 2, NEURONS = 150, ROUNDS = 20, DRAWS = 50;
 const PULLED = 0.5; // of the neurons' root mean square inside the plane, in their mean
@@ -23,15 +23,6 @@ const CANCELLING = 1 / (2 * Math.PI * 2 ** FEATURES); // growth outside the plan
 const PAIRS = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]; // of the four patterns
 const WIDTH = 340, TOP = 40, HEIGHT = 290, BAR = TOP + HEIGHT + 12;
 const COLOURS = ["purple", "blue", "green", "vermilion"]; // of the quadrants in which neurons start
-
-/** Remember the last result of a function. */
-function remembering(make) {
-  let key, value;
-  return (...args) => {
-    if (args.join() !== key) [key, value] = [args.join(), make(...args)];
-    return value;
-  };
-}
 
 /** A layer in units of its root mean square length: positions (m, 2), their reach and shift, energy, conditioning. */
 function frameOf(neurons) {

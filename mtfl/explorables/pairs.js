@@ -5,7 +5,7 @@
  * (n, 3), with every mirror image of an input, and serves the heads and the neuron both.
  */
 import { batchPulls, generator, limitKernel, taskStream } from "./engine.js";
-import { button, choice, count, heatMap, html, openView, picture, player, quadrants, resample, row, shown, slider, svg, text } from "./ui.js";
+import { button, choice, count, html, openView, picture, player, quadrants, quadrantTable, remembering, resample, row, slider, svg, tasksInWords, text } from "./ui.js";
 
 const ADDED = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500, 1000], COUNTS = [...ADDED, "inf"];
 const SHOWN = 60, HELD = 5, ONWARD = 105; // alone: tasks at the end, beats that it stays there, degrees to the next neuron
@@ -55,13 +55,7 @@ export function render({ model, el }) {
   const trail = path("mtfl-trail mtfl-green"), shadow = path("mtfl-shadow"), drop = path("mtfl-shadow");
   const body = path("mtfl-neuron"), step = path("mtfl-sum mtfl-green"), halo = path("mtfl-halo");
   const names = { w: text(0, 0, "neuron", { class: "mtfl-title" }), g: text(0, 0, "its step", { class: "mtfl-title mtfl-strong" }) };
-  const heat = heatMap({ rows: 4, columns: 4, cell: CELL }), tiles = svg("g"), label = text(2, 12, "");
-  const keys = [0, 1, 2, 3].map((k) => Array.from({ length: 4 }, (_, l) => (l === k ? 1 : -1)));
-  const left = WIDTH - 4 * CELL - 2;
-  heat.node.setAttribute("x", left);
-  heat.node.setAttribute("y", 34);
-  heat.node.setAttribute("width", 4 * CELL);
-  heat.node.setAttribute("height", 4 * CELL);
+  const heat = quadrantTable({ x: WIDTH - 4 * CELL - 2, y: 34, cell: CELL, name: 10, away: 14 }), tiles = svg("g"), label = text(2, 12, "");
   const corner = seen([PLANE, -PLANE, 0]);
   plane.append(
     svg("path", { class: "mtfl-ground", d: `${line(...edge)}Z` }),
@@ -71,17 +65,15 @@ export function render({ model, el }) {
     text(WIDTH, 12, "Labels agree?", { "text-anchor": "end" }),
     ...[["vermilion", "pulls the neuron"], ["blue", "pushes it"], ["grey", "is not seen by it"]].flatMap(([colour, words], k) => [
       svg("circle", { class: `mtfl-input mtfl-${colour}`, cx: 6, cy: HEIGHT - 40 + 17 * k, r: 4 }), text(16, HEIGHT - 36 + 17 * k, words)]),
-    heat.node, ...keys.flatMap((f, k) => [quadrants(f, left + k * CELL + 2, 20, 10), quadrants(f, left - 14, 36 + k * CELL, 10)]),
+    ...heat.nodes,
   );
 
   // What the state says
   const kinds = [];
-  let stream = null, state = null, from = null, drawn = null, moving = false, touched = -Infinity, waited = -1; // beats at the end, alone
-  const taken = (T, law, seed) => {
-    if (stream?.key !== `${law},${seed}`) stream = { key: `${law},${seed}`, ...taskStream(2, law, generator(seed, 1)) };
-    return stream.kernel(T);
-  };
-  const stepFor = (T, w) => batchPulls(X, patterns, taken(T, view.get("law"), view.get("seed")), w);
+  const streamOf = remembering((law, seed) => taskStream(2, law, generator(seed, 1)));
+  const tasksNow = () => streamOf(view.get("law"), view.get("seed"));
+  let state = null, from = null, drawn = null, moving = false, touched = -Infinity, waited = -1; // beats at the end, alone
+  const stepFor = (T, w) => batchPulls(X, patterns, tasksNow().kernel(T), w);
 
   const draw = (share) => {
     const mixed = (old, now) => now.map((value, k) => old[k] + share * (value - old[k]));
@@ -128,8 +120,7 @@ export function render({ model, el }) {
       html("div", {},
         view.words,
         row(play.node, button("One task", () => view.set({ tasks: 1 })), resample(view)),
-        slider(view, "tasks", { label: "Tasks T", stops: COUNTS,
-          say: (T) => (T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`) }),
+        slider(view, "tasks", { label: "Tasks T", stops: COUNTS, say: tasksInWords }),
         choice(view, "law", { label: "Labels", values: { balanced: "balanced", uniform: "uniform" } }),
         slider(view, "turn", { label: "Turn the neuron", stops: Array.from({ length: 24 }, (_, k) => 15 * k),
           show: (value) => `${value}°`, say: (value) => `${value} degrees` }),
@@ -139,7 +130,7 @@ export function render({ model, el }) {
 
   view.watch(["tasks", "law", "turn", "lean", "seed"], () => {
     const T = view.get("tasks"), law = view.get("law"), w = neuron(view.get("turn"), view.get("lean"));
-    const kernel = taken(count(T), law, view.get("seed")), { pulls, gradient } = batchPulls(X, patterns, kernel, w);
+    const stream = tasksNow(), kernel = stream.kernel(count(T)), { pulls, gradient } = batchPulls(X, patterns, kernel, w);
     const flat = Math.hypot(gradient[0], gradient[1]), length = Math.hypot(...gradient), is_still = length < TINY;
     const along = (gradient[0] * w[0] + gradient[1] * w[1]) / (flat * Math.hypot(w[0], w[1]) || 1);
     const aside = degrees(Math.acos(Math.max(-1, Math.min(1, along)))), above = degrees(Math.atan2(gradient[2], flat));
@@ -150,7 +141,7 @@ export function render({ model, el }) {
     const held = T === "inf" ? 0 : T, few = Math.min(held, 8);
     label.textContent = T === "inf" ? "Infinitely many tasks" : T === 1 ? "One task: a label for each quadrant" : few < T ? `${T} tasks, the last ${few}` : `${T} tasks`;
     tiles.replaceChildren(...Array.from({ length: few }, (_, k) => quadrants(stream.table(T).subarray(4 * (held - few + k), 4 * (held - few + k) + 4), 2 + 25 * k, 20, 21)));
-    const earlier = T === "inf" || T === 1 ? [] : ADDED.filter((count) => count <= T).map((count) => unit([...stepFor(count, w).gradient]));
+    const earlier = T === "inf" || T === 1 ? [] : ADDED.filter((stop) => stop <= T).map((stop) => unit([...stepFor(stop, w).gradient]));
     trail.setAttribute("d", earlier.length ? line(...earlier.map((x) => scaled(x, STEP))) : "");
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : T === 1 ? `one ${law} task` : `${T} ${law} tasks`;
     const tilt = Math.abs(above).toFixed(0), height = tilt === "0" ? "in the plane" : `${tilt}° ${above < 0 ? "below" : "above"} the plane`;

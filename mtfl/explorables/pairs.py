@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtfl.contrastive import Anchors, pull_gradient
 from mtfl.explorables.explorable import Choice, Count, Explorable, Number, Output, Seed
+from mtfl.figures import GREEN, MINUS, PLUS
 from mtfl.network import relu_features
 from mtfl.tasks import limit_kernel
 
@@ -90,9 +91,9 @@ class PullingPairs(Explorable):
         parts = [f'<path d="M{"L".join(corners)}Z" fill="#808080" fill-opacity=".15"/>']
         for x, pull in zip(X, pulls.tolist(), strict=True):
             if pull:
-                width, colour = 2.6 * abs(pull) / float(pulls.abs().max()), "#d55e00" if pull > 0 else "#0072b2"
+                width, colour = 2.6 * abs(pull) / float(pulls.abs().max()), PLUS if pull > 0 else MINUS
                 parts.append(f'<path d="M{origin}L{_seen(x)}" stroke="{colour}" stroke-width="{width:.2f}"/>')
-        for end, colour, width in ((1.55 * w, "currentColor", 3), (2.1 * step / step.norm(), "#009e73", 7)):
+        for end, colour, width in ((1.55 * w, "currentColor", 3), (2.1 * step / step.norm(), GREEN, 7)):
             parts.append(f'<path d="M{origin}L{_seen(end)}" stroke="{colour}" stroke-width="{width}"/>')
         return f'<svg viewBox="0 0 400 300" style="max-width: 20rem" aria-hidden="true">{"".join(parts)}</svg>'
 

@@ -451,6 +451,20 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
   return { node, plot, span };
 }
 
+/** Remember the last result of a function. */
+export function remembering(make) {
+  let key, value;
+  return (...args) => {
+    if (args.join() !== key) [key, value] = [args.join(), make(...args)];
+    return value;
+  };
+}
+
+/** What a number of tasks, or "inf", is called. */
+export function tasksInWords(T) {
+  return T === "inf" ? "infinitely many tasks" : `${T} ${T === 1 ? "task" : "tasks"}`;
+}
+
 /**
  * A task of two features as a square of four quadrants, in the colours of the labels.
  * @param {ArrayLike<number>} f labels of the patterns --, +-, -+, ++
@@ -476,4 +490,19 @@ export function heatMap({ rows, columns, cell = 20 }) {
     rect.setAttribute("fill-opacity", Math.min(1, Math.abs(values[n])).toFixed(3));
   });
   return { node, paint };
+}
+
+/**
+ * A task kernel on the four patterns of two features: a heat map, its rows and columns named by their quadrants.
+ * @param {number} away how far the names stand from the cells
+ * @returns {{nodes: SVGElement[], paint: (values: ArrayLike<number>) => void}} of a picture; values in -1 ... 1
+ */
+export function quadrantTable({ x, y, cell, name, away }) {
+  const { node, paint } = heatMap({ rows: 4, columns: 4, cell }), aside = Math.floor((cell - name) / 2);
+  for (const [key, value] of Object.entries({ x, y, width: 4 * cell, height: 4 * cell })) node.setAttribute(key, value);
+  const names = [0, 1, 2, 3].flatMap((k) => {
+    const only = [0, 1, 2, 3].map((l) => (l === k ? 1 : -1));
+    return [quadrants(only, x + k * cell + aside, y - away, name), quadrants(only, x - away, y + k * cell + aside, name)];
+  });
+  return { nodes: [node, ...names], paint };
 }

@@ -19,28 +19,23 @@ from urllib.parse import unquote, urldefrag
 from bs4 import BeautifulSoup
 from bs4.element import Tag
 
+from mtfl.sphinx_ext.search import heading_of
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 # What a card holds as it is, and is not parsed: formulas, which are most of a page. And what no card holds.
 FORMULA = re.compile(r"<mjx-container\b.*?</mjx-container>", re.DOTALL)
 KEPT = re.compile(r'<x-kept id="(\d+)"></x-kept>')
-SILENT = re.compile(r"<(svg|script|style|pre|button|input)\b.*?</\1>", re.DOTALL)
+SILENT = re.compile(r"<(svg|script|style|pre|button)\b.*?</\1>", re.DOTALL)
 # Links that say where they stand, not what: those of a heading, the tools, and the parts of figures and of the atlas.
 NO_CARD = ".headerlink, .mtfl-tools *, .mtfl-set, .mtfl-figure *, .mtfl-rows *"
 TOOLS = ".headerlink, .mtfl-tools"
-HEADINGS = ["h1", "h2", "h3", "h4"]
 
 
 def opened(node: Tag | None) -> str:
     """The markup within an element."""
     return node.decode_contents().strip() if node else ""
-
-
-def heading_of(section: Tag | None) -> Tag | None:
-    """The heading of a section."""
-    heading = section.find(HEADINGS, recursive=False) if section else None
-    return heading if isinstance(heading, Tag) else None
 
 
 def beginning(section: Tag) -> str:
@@ -61,7 +56,7 @@ def place_of(target: Tag) -> str:
 
 
 def row(target: Tag) -> str:
-    """What a row of a table says: its second cell of its first, then the others, each after the head of its column."""
+    """What a row of a table says: the second cell, named by the first; then the others, each named by its column."""
     cells = [part for part in target(["th", "td"], recursive=False) if isinstance(part, Tag)]
     table = target.find_parent("table")
     heads = [words.get_text(strip=True) for words in table.select("thead tr > *")] if table else []
@@ -78,11 +73,9 @@ def marked(target: Tag) -> Tag:
 
 
 def told(target: Tag) -> str:
-    """What a card says of an element: a statement whole, of the rest what names and explains it; empty for others."""
+    """What a card says of an element: a statement or formula whole, of others what names them, or nothing."""
     match target.name:
-        case "div" if "proof" in target.get_attribute_list("class"):
-            return str(target)
-        case "div" if "math" in target.get_attribute_list("class"):
+        case "div" if {"proof", "math"} & set(target.get_attribute_list("class")):
             return str(target)
         case "div" if "citation" in target.get_attribute_list("class"):
             return "".join(str(part) for part in target("p", recursive=False))

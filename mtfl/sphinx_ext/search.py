@@ -99,7 +99,7 @@ def words(node: PageElement | None) -> str:
     return SPACE.sub(" ", node.get_text()).strip() if node else ""
 
 
-def title_of(section: Tag | None) -> Tag | None:
+def heading_of(section: Tag | None) -> Tag | None:
     """The heading of a section."""
     heading = section.find(HEADINGS, recursive=False) if section else None
     return heading if isinstance(heading, Tag) else None
@@ -133,14 +133,14 @@ def entries(page: str, body: str) -> list[Entry]:
     for proof in soup.select(PROOF):
         proved = soup.find(id=str(proof["id"]).removesuffix("-proof"))
         title = f"Proof of {words(proved.find('p', class_='admonition-title'))}" if isinstance(proved, Tag) else "Proof"
-        within = words(title_of(proof.find_parent("section", id=True)))
+        within = words(heading_of(proof.find_parent("section", id=True)))
         statements.append(entry(proof, "proof", None, within)._replace(title=title))
     for statement in soup.select(STATEMENT):
-        within = words(title_of(statement.find_parent("section", id=True)))
+        within = words(heading_of(statement.find_parent("section", id=True)))
         statements.append(entry(statement, "statement", statement.find("p", class_="admonition-title"), within))
     kind = "package" if objects else "section"
     inner_first = reversed(soup.select("section[id]"))
-    sections = [entry(section, kind, title_of(section), mark=SET_OFF) for section in inner_first]
+    sections = [entry(section, kind, heading_of(section), mark=SET_OFF) for section in inner_first]
     return [*reversed(sections), *statements, *objects]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from docutils import nodes
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
+    from sphinx.builders.html import StandaloneHTMLBuilder
 
 
 def question(document: nodes.document) -> str:
@@ -28,9 +28,10 @@ def note_question(app: Sphinx, document: nodes.document) -> None:
 
 def add_teaser(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Add the question of the next page to the link to it."""
-    env: BuildEnvironment = app.env
-    following = env.collect_relations().get(pagename, (None, None, None))[2] if context.get("next") else None
-    if following and (asked := env.metadata[following].get("question")):
+    if not context.get("next"):
+        return
+    following = cast("StandaloneHTMLBuilder", app.builder).relations[pagename][2]
+    if following and (asked := app.env.metadata[following].get("question")):
         title = context["next"]["title"]
         context["next_title"] = f'{title}<span class="mtfl-teaser">{html.escape(asked, quote=False)}</span>'
 

@@ -81,11 +81,11 @@ def link_words(document: nodes.document, addresses: dict[str, str]) -> list[str]
         addresses: what a term's link leads to, by the term in small letters.
     """
     merge_texts(document)
-    left, linked = dict(addresses), []
+    left, linked, words = dict(addresses), [], words_of([*addresses])
     for text in [text for text in document.findall(nodes.Text) if is_running(text)]:
         parts: list[nodes.Node] = []
         end = 0
-        for found in words_of([*addresses]).finditer(text):
+        for found in words.finditer(text):
             term = " ".join(next(filter(None, found.groups())).lower().split())
             if term in left and not is_name(text, found.start()):
                 parts += [nodes.Text(text[end : found.start()]), link(left.pop(term), nodes.Text(found[0]))]
