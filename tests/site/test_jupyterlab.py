@@ -46,12 +46,11 @@ CHAPTERS: dict[str, tuple[str, str, str, tuple[str, ...], dict[str, str]]] = {
         "TaskKernel",
         "figure.tasks = 7",
         "The kernel of 7 ",
-        ("2.2. Line by line to the loss", "Lemma 2.1 (The heads after one step)", "Figure 2.1 The formula is exact"),
+        ("Line by line to the loss", "Lemma 2.1 (The heads after one step)", "Figure 2.2 The formula is exact"),
         {
             "(2.6)": ANCHOR % "equation-eq-loss-pairs",
             "Theorem 2.2": ANCHOR % "thm-pseudo-contrastive",
             "Figure 2.3": DRAWS % "Figure 2.3",
-            "2024": ANCHOR % "id3",  # in another notebook
         },
     ),
 }
@@ -93,17 +92,16 @@ def extend_chapter(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The address of a JupyterLab of this machine alone, with the book's notebooks, and its secret token."""
+def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
+    """The address of a JupyterLab of this machine alone, with the book's notebooks; its token; how it shows them."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "figure.ipynb")
     lay_out(site / "_sources", folder)
     for name in CHAPTERS:
         extend_chapter(folder / f"{name}.ipynb")
     settings = folder / ".jupyter" / "settings"
-    tracker = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
-    tracker.parent.mkdir(parents=True)
-    tracker.write_text('{"windowingMode": "none"}')  # every cell is on the page, seen or not
+    shows = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    shows.parent.mkdir(parents=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -120,7 +118,7 @@ def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
                 lambda: answers(f"{home}api?token={token}"),
                 lambda: None if server.poll() is None else "JupyterLab does not start: " + (folder / "log").read_text(),
             )
-            yield home, token
+            yield home, token, shows
         finally:
             server.terminate()
             server.wait(HANG)
@@ -143,14 +141,14 @@ class Notebook:
     errors: list[str]
 
     def says(self, text: str) -> None:
-        """Wait until the figure's words hold a text."""
+        """Wait until the last figure's words hold a text."""
         self.page.wait_for_function(
-            "text => document.querySelector('.mtfl-words')?.textContent.includes(text)", arg=text
+            "text => [...document.querySelectorAll('.mtfl-words')].at(-1)?.textContent.includes(text)", arg=text
         )
 
     def drag_to_the_end(self, key: str) -> None:
-        """Drag a slider of the figure beyond its right end."""
-        slider = self.page.locator(f"input[data-key={key}]")
+        """Drag a slider of the last figure beyond its right end."""
+        slider = self.page.locator(f"input[data-key={key}]").last
         slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
         assert box is not None
@@ -173,12 +171,13 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[..., Notebook]]:
-    """A function that opens a notebook and runs all its cells."""
-    home, token = lab
+def open_notebook(browser: Browser, lab: tuple[str, str, Path]) -> Iterator[Callable[..., Notebook]]:
+    """A function that opens a notebook and runs all its cells; all are on the page, unless JupyterLab may choose."""
+    home, token, shows = lab
     context = new_window(browser, viewport={"width": 1300, "height": 1200}, reduced_motion="reduce")
 
-    def open_notebook(name: str) -> Notebook:
+    def open_notebook(name: str, *, whole: bool = True) -> Notebook:
+        shows.write_text('{"windowingMode": "none"}' if whole else "{}")
         page, away, errors = context.new_page(), [], []
         local = home.removeprefix("http")
         page.on("request", lambda request: None if local in request.url else away.append(request.url))
@@ -246,7 +245,7 @@ def test_a_chapter_reads_runs_and_leads(open_notebook: Callable[..., Notebook], 
     notebook.says(words)  # the last cell set it
     notebook.drag_to_the_end("tasks")
     wait_for(lambda: notebook.run_cell(last - 1).strip() == "inf")
-    page.locator(".jp-MarkdownOutput a[href*='?tasks=1&']").first.click()
+    page.locator(".jp-MarkdownOutput a[href*='?tasks=1&']").last.click()
     wait_for(lambda: notebook.run_cell(last - 1).strip() == "1")
     notebook.run_cell(last)
     notebook.says(words)
@@ -256,3 +255,9 @@ def test_a_chapter_reads_runs_and_leads(open_notebook: Callable[..., Notebook], 
         page.wait_for_function(f"() => ({IN_SIGHT})({place})")
     assert notebook.away == []
     assert notebook.errors == []
+
+
+def test_a_link_opens_another_notebook_at_its_place(open_notebook: Callable[..., Notebook]) -> None:
+    page = open_notebook("intro", whole=False).page
+    page.locator(".jp-MarkdownOutput").get_by_role("link", name="2024", exact=True).first.click()
+    page.wait_for_function(f"() => ({IN_SIGHT})({ANCHOR % 'id3'})")

@@ -57,6 +57,8 @@ def words(page: Tag, without: str = OURS) -> list[str]:
             cell.insert_before(caption.extract())
     for other in page.select(without):
         other.decompose()
+    for term in page.select("dt"):
+        term.append(" ")
     for formula in page.select(".math"):
         numbers = [number.get_text() for number in formula.select(".eqno")]
         numbers += [f"({tag})" for tag in re.findall(r"\\tag\{(.*?)\}", formula.get_text())]
