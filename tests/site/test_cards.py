@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from axe import violations
 from bs4 import BeautifulSoup
-from opened import SITE, Opened
+from opened import AT_ONCE, SITE, Opened
 from playwright.sync_api import Locator, Page, Route
 
 from mtfl.figures import SYMBOL_COLOURS
@@ -122,6 +122,7 @@ def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
     page = opened.page
     asked: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.resource_type} {request.url.removeprefix(address)}"))
+    page.add_style_tag(content=AT_ONCE)  # nothing else may move
     link = link_to(page, "#thm-exact-step")
     point_at(link)
     places = "[...document.querySelectorAll('.bd-article *')].map(n => n.getBoundingClientRect().top)"
