@@ -92,16 +92,17 @@ def extend_chapter(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
-    """The address of a JupyterLab of this machine alone, with the book's notebooks; its token; how it shows them."""
+def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of a JupyterLab of this machine alone, with the book's notebooks, and its secret token."""
     folder = tmp_path_factory.mktemp("lab")
     write_notebook(folder / "figure.ipynb")
     lay_out(site / "_sources", folder)
     for name in CHAPTERS:
         extend_chapter(folder / f"{name}.ipynb")
     settings = folder / ".jupyter" / "settings"
-    shows = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
-    shows.parent.mkdir(parents=True)
+    tracker = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text('{"windowingMode": "none"}')  # every cell is on the page, seen or not
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -118,7 +119,7 @@ def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
                 lambda: answers(f"{home}api?token={token}"),
                 lambda: None if server.poll() is None else "JupyterLab does not start: " + (folder / "log").read_text(),
             )
-            yield home, token, shows
+            yield home, token
         finally:
             server.terminate()
             server.wait(HANG)
@@ -171,13 +172,12 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(browser: Browser, lab: tuple[str, str, Path]) -> Iterator[Callable[..., Notebook]]:
-    """A function that opens a notebook and runs all its cells; all are on the page, unless JupyterLab may choose."""
-    home, token, shows = lab
+def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[..., Notebook]]:
+    """A function that opens a notebook and runs all its cells."""
+    home, token = lab
     context = new_window(browser, viewport={"width": 1300, "height": 1200}, reduced_motion="reduce")
 
-    def open_notebook(name: str, *, whole: bool = True) -> Notebook:
-        shows.write_text('{"windowingMode": "none"}' if whole else "{}")
+    def open_notebook(name: str) -> Notebook:
         page, away, errors = context.new_page(), [], []
         local = home.removeprefix("http")
         page.on("request", lambda request: None if local in request.url else away.append(request.url))
@@ -257,7 +257,11 @@ def test_a_chapter_reads_runs_and_leads(open_notebook: Callable[..., Notebook], 
     assert notebook.errors == []
 
 
-def test_a_link_opens_another_notebook_at_its_place(open_notebook: Callable[..., Notebook]) -> None:
-    page = open_notebook("intro", whole=False).page
-    page.locator(".jp-MarkdownOutput").get_by_role("link", name="2024", exact=True).first.click()
+def test_a_link_leads_to_a_place_in_another_notebook(open_notebook: Callable[..., Notebook]) -> None:
+    page = open_notebook("intro").page
+    link = page.locator(".jp-MarkdownOutput").get_by_role("link", name="2024", exact=True).first
+    link.click()
+    page.wait_for_function(f"() => {ANCHOR % 'id3'}")
+    page.get_by_role("tab", name="intro.ipynb").click()
+    link.click()  # a notebook that has just been opened scrolls before all its cells are there
     page.wait_for_function(f"() => ({IN_SIGHT})({ANCHOR % 'id3'})")
