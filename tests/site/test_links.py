@@ -182,6 +182,13 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
             always(number("energy", 0.15)),
             always(round_cloud),
         ],
+        # Exercise 2: an ellipse of about the same shape,
+        "#fig-training-explore?tasks=100&law=uniform&d=100&decay=1&rounds=1": [always(number("typical", 0.7, 0.82))],
+        "#fig-training-explore?d=1000&law=uniform&tasks=1000&decay=1&rounds=1": [always(number("typical", 0.7, 0.9))],
+        # a narrow one,
+        "#fig-training-explore?tasks=100&law=uniform&d=1000&decay=1&rounds=1": [always(number("typical", 0.4, 0.5))],
+        # and none that depends on the dimension
+        "#fig-training-explore?tasks=100&law=balanced&d=1000&decay=0&rounds=1": [always(number("typical", 0.7, 0.92))],
     },
     "04_single_task_failure": {
         # "one high bar, and a grey one, since most of the step lies outside the subspace"
@@ -198,6 +205,8 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         "#fig-paint?r=3&task=126&d=1000&decay=matched": [first(says("learns 3 of 3")), first(number("energy", 0.9))],
         # "a trace of a second direction shows"
         "#fig-paint?r=3&task=168&d=30&decay=none": [first(value(1, 0.1, 0.3))],
+        # Exercise 1: energy 0.68 and a ratio of 0.12
+        "#fig-paint?r=2&task=8&d=100&decay=none": [first(number("energy", 0.675, 0.685)), first(value(1, 0.115, 0.125))],
     },
     "05_transfer": {
         "#fig-transfer?tasks=1&d=32&task=parity": [accuracy("pretrained", 0.4, 0.6)],
