@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from opened import Opened
+from opened import PAGES, SITE, Opened
 
-PAGE = "story.html"
+from mtfl.tasks import limit_kernel
+
+# What bears out each right option: the numbers that its answer takes from the page's cells.
+BORNE_OUT: dict[str, Callable[[list[float]], bool]] = {
+    "20": lambda x: x[0] < x[1] < 90 < x[2],  # per cent, of 2, 5 and 20 tasks
+    "one time in three": lambda _: abs((1 + limit_kernel(2, "balanced")[0, 1].item()) / 2 - 1 / 3) < 1e-12,
+    "it fades to zero": lambda x: not x,  # a statement: prop-fixed-heads
+    "half as fast": lambda x: abs(x[1] / x[0] - 1 / 2) < 0.01,
+    "it falls to about an eighth": lambda x: abs(x[1] / x[0] - 1 / 8) < 0.01,
+    "8": lambda x: x[0] == 8,
+    'only "all three"': lambda x: x[0] > 0.8 and x[3] < 0.2,
+}
+WITH_GUESSES = [name for name in PAGES if 'class="mtfl-guess"' in (SITE / name).read_text("utf8")]
+ANSWERS = """() => [...document.querySelectorAll(".mtfl-guess")].map(guess => {
+    const answer = guess.querySelector(".mtfl-answer").cloneNode(true);
+    answer.querySelectorAll("a, mjx-container").forEach(part => part.remove());
+    return [guess.querySelector(".mtfl-right").textContent.trim(), answer.textContent];
+})"""
 
 
 @pytest.mark.parametrize("how", ["mouse", "keyboard", "touch"])
@@ -17,7 +35,7 @@ def test_the_answer_opens_when_an_option_is_chosen(
     open_page: Callable[..., Opened], served: str, how: str, script: bool
 ) -> None:
     view: dict[str, Any] = {"java_script_enabled": script, "has_touch": how == "touch", "reduced_motion": "reduce"}
-    page = open_page(served, PAGE, **view).page
+    page = open_page(served, "story.html", **view).page
     guess = page.locator(".mtfl-guess")
     answer, options = guess.locator(".mtfl-answer"), guess.get_by_role("radio")
     options.first.scroll_into_view_if_needed()
@@ -36,20 +54,39 @@ def test_the_answer_opens_when_an_option_is_chosen(
     assert guess.locator("[aria-live=polite] .mtfl-answer").count() == 1
 
 
-def test_one_option_is_right_and_shown_as_such_afterwards(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, PAGE, reduced_motion="reduce").page
-    guess = page.locator(".mtfl-guess")
-    right = guess.locator(".mtfl-right > span")
-    assert right.count() == 1
-    border = "node => getComputedStyle(node).borderTopColor"
-    before = right.evaluate(border)
-    guess.locator(".mtfl-other").first.click()
-    assert right.evaluate(border) != before
+@pytest.mark.parametrize("page_name", WITH_GUESSES)
+def test_each_guess_keeps_its_answer_until_one_chooses(
+    open_page: Callable[..., Opened], served: str, page_name: str
+) -> None:
+    page = open_page(served, page_name, reduced_motion="reduce").page
+    guesses = page.locator(".mtfl-guess").all()
+    answers = [guess.locator(".mtfl-answer") for guess in guesses]
+    for number, guess in enumerate(guesses):
+        guess.scroll_into_view_if_needed()
+        assert [answer.is_visible() for answer in answers] == [before < number for before in range(len(answers))]
+        right = guess.locator(".mtfl-right > span")
+        assert right.count() == 1
+        border = "node => getComputedStyle(node).borderTopColor"
+        before = right.evaluate(border)
+        guess.locator(".mtfl-other").first.click()
+        assert right.evaluate(border) != before
+    assert all(answer.is_visible() for answer in answers)
 
 
-def test_on_paper_the_answer_is_open(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, PAGE, reduced_motion="reduce").page
-    answer = page.locator(".mtfl-answer")
-    assert not answer.is_visible()
+@pytest.mark.parametrize("page_name", WITH_GUESSES)
+def test_on_paper_the_answers_are_open(open_page: Callable[..., Opened], served: str, page_name: str) -> None:
+    page = open_page(served, page_name, reduced_motion="reduce").page
+    answers = page.locator(".mtfl-answer").all()
+    assert not any(answer.is_visible() for answer in answers)
     page.emulate_media(media="print")
-    assert answer.is_visible()
+    assert all(answer.is_visible() for answer in answers)
+
+
+def test_the_right_options_are_what_the_cells_show(open_page: Callable[..., Opened], served: str) -> None:
+    page, found = open_page(served, WITH_GUESSES[0]).page, {}
+    for name in WITH_GUESSES:
+        page.goto(served + name)
+        found |= dict(page.evaluate(ANSWERS))
+    assert set(found) == set(BORNE_OUT)
+    numbers = {right: [float(x) for x in re.findall(r"\d+(?:\.\d+)?", answer)] for right, answer in found.items()}
+    assert [right for right, holds in BORNE_OUT.items() if not holds(numbers[right])] == []

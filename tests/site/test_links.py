@@ -182,6 +182,13 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
             always(number("energy", 0.15)),
             always(round_cloud),
         ],
+        # Exercise 2: an ellipse of about the same shape,
+        "#fig-training-explore?tasks=100&law=uniform&d=100&decay=1&rounds=1": [always(number("typical", 0.7, 0.82))],
+        "#fig-training-explore?d=1000&law=uniform&tasks=1000&decay=1&rounds=1": [always(number("typical", 0.7, 0.9))],
+        # a narrow one,
+        "#fig-training-explore?tasks=100&law=uniform&d=1000&decay=1&rounds=1": [always(number("typical", 0.4, 0.5))],
+        # and none that depends on the dimension
+        "#fig-training-explore?tasks=100&law=balanced&d=1000&decay=0&rounds=1": [always(number("typical", 0.7, 0.92))],
     },
     "04_single_task_failure": {
         # "one high bar, and a grey one, since most of the step lies outside the subspace"
@@ -198,6 +205,11 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         "#fig-paint?r=3&task=126&d=1000&decay=matched": [first(says("learns 3 of 3")), first(number("energy", 0.9))],
         # "a trace of a second direction shows"
         "#fig-paint?r=3&task=168&d=30&decay=none": [first(value(1, 0.1, 0.3))],
+        # Exercise 1: energy 0.68 and a ratio of 0.12
+        "#fig-paint?r=2&task=8&d=100&decay=none": [
+            first(number("energy", 0.675, 0.685)),
+            first(value(1, 0.115, 0.125)),
+        ],
     },
     "05_transfer": {
         "#fig-transfer?tasks=1&d=32&task=parity": [accuracy("pretrained", 0.4, 0.6)],
@@ -283,6 +295,9 @@ START = """async name => {
     return JSON.parse(box.querySelector("[type$=json]").textContent);
 }"""
 
+# Open what a link is folded in, as the solution of an exercise.
+UNFOLD = "link => { for (let at = link; (at = at.parentElement?.closest('details')); ) at.open = true; }"
+
 
 @pytest.mark.parametrize("chapter", CLAIMS)
 def test_links_do_what_their_sentences_say(open_page: Callable[..., Opened], served: str, chapter: str) -> None:
@@ -291,7 +306,9 @@ def test_links_do_what_their_sentences_say(open_page: Callable[..., Opened], ser
     for link, claims in CLAIMS[chapter].items():
         name, query = link[1:].split("?")
         start = page.evaluate(START, name)
-        page.locator(f'a[href="{link}"]').first.click()
+        leads = page.locator(f'a[href="{link}"]').first
+        leads.evaluate(UNFOLD)
+        leads.click()
         address, found = page.evaluate(LOOK, [name, DRAWS])
         shots = [Shot(*shot) for shot in found]
         print(shots[0].words)
