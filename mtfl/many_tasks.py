@@ -3,6 +3,7 @@
 :func:`learned_steps` takes one exact step under many kernels for little more than the price of one.
 :func:`spanning_law` is the chance that the degree-1 vectors of random balanced tasks span R^r. :class:`KernelNorms` are
 the three numbers of a kernel that decide how much noise finitely many inputs put beside what balanced tasks teach.
+:func:`layer_limit` draws a layer's step on finitely many inputs in the limit of high dimension.
 """
 
 from __future__ import annotations
@@ -105,6 +106,17 @@ def spanning_law(r: int) -> SpanningLaw:
     return SpanningLaw(len(f1), {count: c for count, c in sorted(terms.items()) if c})
 
 
+def _balanced(where: str, name: str, kernels: Tensor, axes: str) -> int:
+    """The features r of kernels of balanced tasks, 2^r x 2^r in the last two axes."""
+    _checks.tensors(where, **{name: kernels})
+    K = _checks.shape(where, name, kernels, axes)["K"]
+    r = max(K.bit_length() - 1, 1)
+    _checks.shape(where, name, kernels, axes, K=2**r, L=2**r)
+    rows = float(kernels.sum(-1).abs().max())
+    _checks.require(rows < 1e-4, where, f"the rows of {name}", "of sum zero", rows, "Use balanced tasks.")
+    return r
+
+
 class KernelNorms(NamedTuple):
     """Squared Frobenius norms of a kernel of balanced tasks that is projected on degree one.
 
@@ -133,13 +145,8 @@ class KernelNorms(NamedTuple):
             ValueError: if it is no (2^r, 2^r) array, or its tasks are not balanced (its rows do not sum to zero).
         """
         where = "KernelNorms.of"
-        _checks.tensors(where, kernel=kernel)
-        K = _checks.shape(where, "kernel", kernel, "K L")["K"]
-        r = max(K.bit_length() - 1, 1)
-        _checks.shape(where, "kernel", kernel, "K L", K=2**r, L=2**r)
-        rows = float(kernel.sum(1).abs().max())
-        _checks.require(rows < 1e-4, where, "the rows of the kernel", "of sum zero", rows, "Use balanced tasks.")
-        Z = pattern_signs(r).to(kernel) / math.sqrt(K)
+        r = _balanced(where, "kernel", kernel, "K L")
+        Z = pattern_signs(r).to(kernel) / math.sqrt(2**r)
         one = kernel @ Z
         return cls(*(float(x.square().sum()) for x in (Z.T @ one, one, kernel)))
 
@@ -175,3 +182,43 @@ class KernelNorms(NamedTuple):
     def inputs_for_half(self, d: int) -> float:
         """The batch size at which inside and outside are equal, pi d (every / both)^(1/2)."""
         return math.pi * d * math.sqrt(self.every / self.both)
+
+
+def layer_limit(
+    kernels: Float[Tensor, "Q K K"], nu: float, m: int, *, generator: torch.Generator
+) -> tuple[Float[Tensor, "Q m r"], Float[Tensor, "Q m"]]:
+    """Draws of one step of a layer on balanced tasks, on two shared batches of n inputs, as d and n tend to infinity.
+
+    With X, m x r, and Gamma, m x K, Gaussian, Z the K x r patterns, and nu = pi d / n, a draw is made of
+    Y = (X Z^T / sqrt(K) + sqrt(nu) Gamma) K_T / K. Its part inside is Y Z / sqrt(K), and a row outside has the length
+    sqrt(nu) |Y_j|, both times 2 pi sqrt(d). The entries of Gamma in one column have covariance 1 / pi: neurons share
+    the noise of how often a batch shows each pattern.
+
+    Args:
+        kernels: one for each draw (repeat one for more), of balanced tasks.
+        nu: pi d / n >= 0.
+        m: number of neurons.
+        generator: source of randomness.
+
+    Returns:
+        The parts inside the subspace and the lengths outside, as :func:`mtfl.metrics.recovery` takes them.
+
+    Raises:
+        TypeError: if the kernels are no floating-point tensor, or m or nu is no number.
+        ValueError: if the kernels are no (Q, 2^r, 2^r) array, their tasks are not balanced (rows do not sum to zero),
+            m < 1 or nu < 0.
+
+    Checked against steps on sampled inputs.
+    """
+    where = "layer_limit"
+    r = _balanced(where, "kernels", kernels, "Q K L")
+    _checks.number(where, "nu", nu, positive=False)
+    _checks.integer(where, "m", m, least=1)
+    _checks.generator(where, generator)
+    Q, K, common = len(kernels), 2**r, 1 / math.pi
+    X, own, shared = (
+        torch.randn(*size, generator=generator, dtype=torch.float64) for size in ((Q, m, r), (Q, m, K), (Q, 1, K))
+    )
+    Z, Gamma = pattern_signs(r) / math.sqrt(K), math.sqrt(1 - common) * own + math.sqrt(common) * shared
+    Y = (X @ Z.T + math.sqrt(nu) * Gamma) @ kernels.detach().cpu().double() / K
+    return Y @ Z, math.sqrt(nu) * Y.norm(dim=2)

@@ -39,7 +39,7 @@ def table(change: float) -> list[float]:
     return [round(middle + band, 3) for middle in middles for band in (-0.05, 0.0, 0.05)]
 
 
-NAMES = ("pretrained", "single task", "random features")
+NAMES = ("oracle subspace", "pretrained", "single task", "random features")
 GRID: dict[str, Any] = dict(zip(("d", "tasks", "examples"), AXES, strict=True))
 GRID["parity"] = {name: table(0.1 + 0.05 * k) for k, name in enumerate(NAMES)}
 GRID["random"] = {name: table(0.2 - 0.05 * k) for k, name in enumerate(NAMES)}

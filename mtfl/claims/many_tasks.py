@@ -18,7 +18,8 @@ from torch.nn.functional import normalize
 from mtfl.claims.draws import balanced_tasks, gauss_hermite
 from mtfl.claims.registry import Evidence, Generous, Lower, Upper, stated
 from mtfl.inputs import GaussianInputs
-from mtfl.many_tasks import KernelNorms, learned_steps
+from mtfl.many_tasks import KernelNorms, layer_limit, learned_steps
+from mtfl.metrics import recovery
 from mtfl.moments import PatternMoments, pattern_moments
 from mtfl.network import TwoLayerReLU
 from mtfl.one_step import sampled_steps
@@ -287,6 +288,19 @@ def _tasks_for_two(least: float, most: float, ratio: float) -> int:
     return failing + 1
 
 
+@lru_cache(maxsize=1)
+def _tasks_for_three(seed: int, counts: tuple[int, int], least: float, most: float, ratio: float) -> float:
+    """The same for r = 3 and 7 A, from 40,000 tables of each number of tasks in a range, and interpolated."""
+    f1 = _vectors(balanced_tasks(3)).numpy()
+    rng, squares, shares, tasks = np.random.default_rng(seed), f1[:, :, None] * f1[:, None, :], [], range(*counts)
+    for T in tasks:
+        A = np.tensordot(rng.multinomial(T, np.full(70, 1 / 70), size=40_000) / T, squares, 1)
+        low, _, high = 7 * np.linalg.eigvalsh(A).T
+        good = (low >= least - 1e-9) & (high <= most + 1e-9) & (low >= ratio * high - 1e-9)
+        shares.append(good.mean())
+    return float(np.interp(1 - _DELTA, np.maximum.accumulate(shares), tasks))
+
+
 def _chernoff(
     seed: int,
     *,
@@ -294,12 +308,14 @@ def _chernoff(
     least: float = 0.5,
     most: float = 1.5,
     ratio: float = 1 / 3,
-    generous: Generous = 3.676,
+    two_features: Generous = 3.676,
+    three_features: Generous = 5.591,
 ) -> tuple[Evidence, ...]:
-    """The stated number of tasks over the exact one, for r = 2; and the ratio that follows."""
-    formula = rate * 3 * math.log(4 / _DELTA)
+    """The stated number of tasks over the one needed, for r = 2 and r = 3; and the ratio that follows."""
+    exact, found = _tasks_for_two(least, most, 0.0), _tasks_for_three(seed, (40, 60), 0.5, 1.5, 0.0)
     return (
-        _off("tasks stated over tasks needed", formula / _tasks_for_two(least, most, 0.0), generous, 0.005),
+        _off("tasks stated over tasks needed, r = 2", rate * 3 * math.log(4 / _DELTA) / exact, two_features, 0.005),
+        _off("tasks stated over tasks needed, r = 3", rate * 7 * math.log(6 / _DELTA) / found, three_features, 0.015),
         _off("ratio of the two limits", least / most, ratio, 1e-9),
     )
 
@@ -310,17 +326,19 @@ def _linear(
     rate: float = 75.0,
     confidence: float = 25.0,
     ratio: float = 1 / 24,
-    tasks: Generous = 28.11,
+    two_features: Generous = 28.11,
+    three_features: Generous = 50.78,
     even: Generous = 18.3,
 ) -> tuple[Evidence, ...]:
-    """The stated number of tasks over the exact one, for r = 2; and the lowest decile of the ratio at that number."""
-    formula = rate * 2 + confidence * math.log(2 / _DELTA)
+    """The stated number of tasks over the one needed, for r = 2 and 3; the lowest decile of the ratio at it, r = 2."""
+    formula, found = rate * 2 + confidence * math.log(2 / _DELTA), _tasks_for_three(seed, (4, 9), 0.0, 7.0, 1 / 24)
     chance, low, high = (x.ravel() for x in _eigenvalues_for_two(math.ceil(formula)))
     ratios = low / np.maximum(high, 1e-9)
     order = ratios.argsort()
     decile = float(ratios[order][chance[order].cumsum().searchsorted(_DELTA)])
     return (
-        _off("tasks stated over tasks needed", formula / _tasks_for_two(0.0, 3.0, ratio), tasks, 0.005),
+        _off("tasks stated over tasks needed, r = 2", formula / _tasks_for_two(0.0, 3.0, ratio), two_features, 0.005),
+        _off("tasks stated over tasks needed, r = 3", (formula + rate) / found, three_features, 0.015),
         _off("lowest decile of the ratio over its bound", decile / ratio, even, 0.005),
     )
 
@@ -377,11 +395,10 @@ def _edges(seed: int, *, factor: float = 1.0, root: float = 0.5) -> tuple[Eviden
     )
 
 
-def _random_kernels(rng: np.random.Generator, r: int, T: int, count: int) -> Tensor:
-    """Kernels of tables of T uniform tasks, from how often each function occurs."""
-    F = all_tasks(r)
+def _random_kernels(rng: np.random.Generator, F: Tensor, T: int, count: int) -> Tensor:
+    """Kernels of tables of T tasks drawn from the rows of F, from how often each of them occurs."""
     shares = torch.from_numpy(rng.multinomial(T, np.full(len(F), 1 / len(F)), size=count) / T)
-    return (shares @ (F[:, :, None] * F[:, None, :]).reshape(len(F), -1)).reshape(count, 2**r, 2**r)
+    return (shares @ (F[:, :, None] * F[:, None, :]).reshape(len(F), -1)).reshape(count, F.shape[1], F.shape[1])
 
 
 @lru_cache(maxsize=1)
@@ -389,7 +406,7 @@ def _uniform_tables(seed: int, ratio: float, counts: tuple[int, int]) -> dict[tu
     """Exact steps of T = d / ratio uniform tasks: (r, g) -> (kappa^-2 - 1) / ratio and 1/e - 1 of each table."""
     rng, d, found = np.random.default_rng(seed), 1_000_000, {}
     for r, count in zip((2, 3), counts, strict=True):
-        kernels, (neurons, root) = _random_kernels(rng, r, round(d / ratio), count), _quadrature(r, d)
+        kernels, (neurons, root) = _random_kernels(rng, all_tasks(r), round(d / ratio), count), _quadrature(r, d)
         inside, outside = learned_steps(neurons, kernels)
         for g in (1, 2):
             decay = (g == 1) / (2 * math.pi * 2**r)
@@ -573,24 +590,6 @@ def _own_price(
     return tuple(parts)
 
 
-def _pulls(kernels: Tensor, nu: float, m: int, count: int, g: torch.Generator, common: float) -> Tensor:
-    """Draws of Y in the limit of high dimension, (count, m, K), under one kernel or under one for each."""
-    Z = pattern_signs((kernels.shape[-1]).bit_length() - 1)
-    K, r = Z.shape
-    X = torch.randn(count, m, r, generator=g, dtype=torch.float64)
-    noise = math.sqrt(1 - common) * torch.randn(count, m, K, generator=g, dtype=torch.float64)
-    noise += math.sqrt(common) * torch.randn(count, 1, K, generator=g, dtype=torch.float64)
-    return (X @ Z.T / math.sqrt(K) + math.sqrt(nu) * noise) @ kernels / K
-
-
-def _limits(Y: Tensor, nu: float) -> tuple[Tensor, Tensor]:
-    """Conditioning and 1/e - 1 of each draw."""
-    K = Y.shape[2]
-    P = Y @ pattern_signs(K.bit_length() - 1) / math.sqrt(K)
-    values = torch.linalg.svdvals(P)
-    return values[:, -1] / values[:, 0].clamp(min=1e-12), nu * Y.square().sum((1, 2)) / values.square().sum(1)
-
-
 @lru_cache(maxsize=1)
 def _layers(seed: int) -> tuple[Tensor, Tensor, float]:
     """A table, means of conditioning and log(1/e - 1) over 300 layers of 32 neurons; the noise that neurons share."""
@@ -627,40 +626,86 @@ def _layer(
     F, found, share = _layers(seed)
     nu, common = 4 * noise / math.pi, 0.0 if alone else common
     kernel = limit_kernel(2, "balanced") if endless else task_kernel(F)
-    conditioning, outside = _limits(_pulls(kernel, heads * nu, 32, 4000, _generator(seed), common), nu)
-    outside = (outside / (1 + 2 / 398 * outside)).log().mean()
+    passed = nu if heads else 1e-9
+    inside, outside = layer_limit(kernel.expand(4000, -1, -1), passed, 32, generator=_generator(seed))
+    ratio = nu / passed * outside.square().sum(1) / inside.square().sum((1, 2))
+    ratio = (ratio / (1 + 2 / 398 * ratio)).log().mean()
+    conditioning = recovery(inside, outside).conditioning.mean()
     return (
         _off("covariance of the noise of two neurons over its variance", share, common, 0.04),
-        _off("mean conditioning of sampled layers", found[0], conditioning.mean(), 0.07),
-        _off("1/e - 1 of sampled layers, geometric mean", found[1].exp(), outside.exp(), 0.06),
+        _off("mean conditioning of sampled layers", found[0], conditioning, 0.07),
+        _off("1/e - 1 of sampled layers, geometric mean", found[1].exp(), ratio.exp(), 0.06),
     )
 
 
-@lru_cache(maxsize=3)
-def _border(seed: int, tasks: int | None, inputs: int) -> tuple[float, float]:
-    """Lowest decile of conditioning, and the bound over the highest of 1/e - 1, at the border of the theorem.
+def _of_two(seed: int, T: int, nu: float, m: int, count: int = 2000) -> tuple[Tensor, Tensor]:
+    """Draws of the limit of high dimension for tables of T balanced tasks of two features, the same for each nu."""
+    kernels = _random_kernels(np.random.default_rng(seed), balanced_tasks(2), T, count)
+    return layer_limit(kernels, nu, m, generator=_generator(seed))
 
-    Of 2000 draws of the limit of high dimension, for r = 2 and delta = 0.1.
+
+def _decile(inside: Tensor, outside: Tensor) -> float:
+    """The lowest of conditioning."""
+    return float(recovery(inside, outside).conditioning.quantile(_DELTA))
+
+
+def _price(inside: Tensor, outside: Tensor) -> float:
+    """The highest decile of 1/e - 1."""
+    ratios = outside.square().sum(1) / inside.square().sum((1, 2))
+    return float(ratios.nan_to_num(math.inf).quantile(1 - _DELTA))
+
+
+@lru_cache(maxsize=16)
+def _border(seed: int, T: int, nu: float, m: int) -> tuple[float, float, float]:
+    """Lowest decile of conditioning, also of two neurons; highest of 1/e - 1."""
+    layer = _of_two(seed, T, nu, m)
+    return _decile(*layer), _decile(*_of_two(seed, T, nu, 2)), _price(*layer)
+
+
+@lru_cache(maxsize=1)
+def _beyond_the_border(seed: int) -> tuple[int, float]:
+    """From how many tasks on nine layers in ten have conditioning 1/140, and up to which nu they have energy 1/2.
+
+    Each with the neurons, and the other number, of the border.
     """
-    delta, g, count = 0.1, _generator(seed), 2000
-    T = tasks or math.ceil(75 * 2 + 25 * math.log(6 / delta))
-    m = math.ceil(4 * (math.sqrt(2) + math.sqrt(2 * math.log(6 / delta))) ** 2)
-    nu = inputs * delta / (4000 * (1 + 2 / T))
-    F = sample_tasks(count * T, 2, law="balanced", generator=g).reshape(count, T, 4)
-    conditioning, outside = _limits(_pulls(F.mT @ F / T, nu, m, count, g, 1 / math.pi), nu)
-    bound = 1800 * (1 + 2 / T) * nu / delta * (1 + 3 * nu / 2)
-    return float(conditioning.nan_to_num().quantile(delta)), bound / float(
-        outside.nan_to_num(math.inf).quantile(1 - delta)
-    )
+    failing = [T for T in range(6, 10) if _decile(*_of_two(seed, T, 2.5e-5, 74, 10_000)) < 1 / 140]
+    grid = np.linspace(0.65, 0.9, 6)
+    half = np.interp(0, np.log([_price(*_of_two(seed, 253, float(x), 74)) for x in grid]), grid)
+    return max(failing) + 1, float(half)
 
 
 def _recovery(
-    seed: int, *, even: Generous = 98.6, pure: Generous = 18_140.0, tasks: int | None = None, inputs: int = 1
+    seed: int,
+    *,
+    rate: float = 75.0,
+    confidence: float = 25.0,
+    width: float = 4.0,
+    inputs: float = 2000.0,
+    least: float = 1 / 140,
+    factor: float = 1800.0,
+    tasks: Generous = 31.55,
+    neurons: Generous = 36.55,
+    noise: Generous = 29_370.0,
+    even: Generous = 98.6,
+    pure: Generous = 18_140.0,
+    one: bool = False,
+    few: bool = False,
 ) -> tuple[Evidence, ...]:
-    conditioning, times = _border(seed, tasks, inputs)
+    """At the border of the hypotheses, for r = 2 and delta = 0.1; and where the conclusions begin to fail beyond it."""
+    stated, size = rate * 2 + confidence * math.log(6 / _DELTA), math.sqrt(2) + math.sqrt(2 * math.log(6 / _DELTA))
+    T, m = 1 if one else math.ceil(stated), math.ceil(width * size**2)
+    phi = 1 + 2 / T
+    allowed = _DELTA / (inputs * 2 * phi)
+    nu = math.pi if few else allowed
+    (conditioning, two, outside), (fewest, half) = _border(seed, T, nu, m), _beyond_the_border(seed)
+    bound = factor * phi / _DELTA * allowed * (1 + 1.5 * allowed)
     return (
-        _off("lowest decile of the conditioning over its bound", 140 * conditioning, even, 0.04),
-        _off("bound of 1/e - 1 over its highest decile", times, pure, 0.04),
+        _off("tasks stated over tasks needed", stated / fewest, tasks, 0.005),
+        _off("neurons stated over two", width * size**2 / 2, neurons, 0.005),
+        Evidence("lowest decile of the conditioning of two neurons over its bound", two / least, "at least", 1),
+        _off("nu for energy 1/2 in nine layers of ten over the stated one", half / allowed, noise, 0.02),
+        _off("lowest decile of the conditioning over its bound", conditioning / least, even, 0.04),
+        _off("bound of 1/e - 1 over its highest decile", bound / outside, pure, 0.04),
     )
 
 
@@ -762,5 +807,5 @@ CLAIMS = (
             "infinitely many tasks": {"endless": True},
         },
     ),
-    _claim("thm-many-recovery", _recovery, {"one task": {"tasks": 1}, "n = d": {"inputs": 10**5}}),
+    _claim("thm-many-recovery", _recovery, {"one task": {"one": True}, "n = d": {"few": True}}, sharpness=0.05),
 )

@@ -105,13 +105,13 @@ export function render({ model, el }) {
     bulk.setAttribute("width", (along(high) - left + 4).toFixed(1));
     sticks.replaceChildren(...values.map((value) => svg("path", {
       class: value <= LOST * values[0] ? "mtfl-vermilion" : "mtfl-blue", d: `M${along(value).toFixed(1)} 30V${TALL - 36}` })));
-    const last = T === "inf" ? MOST : T;
-    chart.plot([[...curve.measured.filter(([count]) => count < last), [last, T === "inf" ? 1 : conditioning]], curve.theory, [[r, 1], [r, 0]]]);
+    const measured = T === "inf" ? curve.measured : [...curve.measured.filter(([count]) => count < T), [T, conditioning]];
+    chart.plot([measured, curve.theory, [[r, 1], [r, 0]]]);
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : `${T} ${law} ${T === 1 ? "task" : "tasks"}`;
     const lost = values.filter((value) => value <= LOST * values[0]).length;
     const where = law === "balanced" ? "in any dimension" : `in dimension ${d.toLocaleString("en")}`;
     view.say(`One step on ${tasks} of ${r} features, ${where}: conditioning ${conditioning.toFixed(2)}`
-      + (T === "inf" ? "." : ` in this draw; theory for many features says ${theory.toFixed(2)}.`)
+      + (T === "inf" ? ", the limit that the curves rise to slowly." : ` in this draw; theory for many features says ${theory.toFixed(2)}.`)
       + (lost ? ` ${lost} of ${r} directions ${lost === 1 ? "is" : "are"} lost${T < r ? ": fewer tasks than features cannot show them all" : ""}.` : "")
       + (law === "uniform" && T !== "inf" && values[0] > 2 * values[1] ? " One direction, the drift, drowns the others." : ""));
     view.report({ conditioning });

@@ -22,7 +22,7 @@ class HowManyTasks(Explorable):
     module = "howmany"
     heights = ("29rem", "46rem")
 
-    tasks = Count(200)
+    tasks = Count(8)
     r = Number(8, least=2, most=10)
     law = Choice("balanced", among=("balanced", "uniform"))
     d = Number(1000, least=30, most=10_000)

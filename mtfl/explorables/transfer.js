@@ -1,14 +1,14 @@
 /**
- * Transfer: accuracy of three representations downstream, read off a grid that the notebook measured.
+ * Transfer: accuracy of four representations downstream, read off a grid that the notebook measured.
  *
  * The state's `grid` has `d`, `tasks` and `examples`, increasing lists, and for "parity" and "random" the lowest, median
- * and highest accuracy over seeds of "pretrained", "single task" and "random features": an array over (d, tasks, examples, 3), flat, row-major.
+ * and highest accuracy over seeds of "oracle subspace", "pretrained", "single task" and "random features": an array over (d, tasks, examples, 3), flat, row-major.
  * Between grid points values are interpolated, linearly in the logarithms.
  */
 import { choice, html, lineChart, openView, picture, slider, svg, text } from "./ui.js";
 
-const NAMES = { pretrained: "blue", "single task": "vermilion", "random features": "grey" };
-const FINE = 4, WIDE = 340, ROW = 34, LOW = 0.4;
+const NAMES = { "oracle subspace": "green", pretrained: "blue", "single task": "vermilion", "random features": "grey" };
+const FINE = 4, WIDE = 340, ROW = 28, LOW = 0.4;
 
 /** Values between the measured ones, FINE steps to each, in whole numbers. */
 function stopsOf(axis) {
@@ -53,8 +53,8 @@ export function render({ model, el }) {
     ...rows.flatMap(({ band, dot, words }) => [band, dot, words]));
   const chart = lineChart({
     height: 200, y: { min: LOW, max: 1, ticks: [0.4, 0.6, 0.8, 1] },
-    x: { min: grid.examples[0], max: grid.examples.at(-1), ticks: grid.examples, label: "downstream examples n", log: true },
-    series: [...names.map((name) => ({ name: name.split(" ")[0], colour: NAMES[name] })), { name: "n", colour: "ink mtfl-dashed" }],
+    x: { min: grid.d[0], max: grid.d.at(-1), ticks: grid.d, label: "input dimension d", log: true },
+    series: [...names.map((name) => ({ name: name.split(" ")[0], colour: NAMES[name] })), { colour: "ink mtfl-dashed" }],
   });
   view.add(
     html("div", { class: "mtfl-columns" },
@@ -78,11 +78,11 @@ export function render({ model, el }) {
     });
     const measured = grid.d.includes(d) && grid.tasks.includes(tasks) && grid.examples.includes(examples);
     const told = names.map((name, n) => `${name} ${found[n][1].toFixed(2)}`).join(", ");
-    const curves = names.map((name) => grid.examples.map((n) => [n, readOff(grid, task, name, d, tasks, n)[1]]));
-    chart.plot([...curves, [[examples, 1], [examples, LOW]]]);
+    const curves = names.map((name) => grid.d.map((size) => [size, readOff(grid, task, name, size, tasks, examples)[1]]));
+    chart.plot([...curves, [[d, 1], [d, LOW]]]);
     view.say(`At d = ${d}, T = ${tasks}, n = ${examples} on ${task === "parity" ? "the parity" : "random balanced tasks"}: ${told} `
       + `(${measured ? "measured" : "interpolated between measured points"}).`);
-    view.report({ accuracy: found[0][1] });
+    view.report({ accuracy: found[names.indexOf("pretrained")][1] });
   });
   view.inspect(() => ({ found: Object.fromEntries(names.map((name, n) => [name, found[n]])) }));
   return view.end;

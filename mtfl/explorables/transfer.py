@@ -11,17 +11,17 @@ import traitlets
 from mtfl._checks import require
 from mtfl.explorables.explorable import Choice, Explorable, Number, Output
 
-NAMES = ("pretrained", "single task", "random features")
+NAMES = ("oracle subspace", "pretrained", "single task", "random features")
 TASKS = ("parity", "random")
 
 
 class TransferGrid(Explorable):
-    """Accuracy of a new head on three representations, interpolated in a measured grid.
+    """Accuracy of a new head on four representations, interpolated in a measured grid.
 
     Args:
         grid: ``{"d": [...], "tasks": [...], "examples": [...], "parity": table, "random": table}`` with increasing axes
-            and ``table[name]``, for "pretrained", "single task" and "random features", a flat list over (d, tasks,
-            examples, 3): lowest, median and highest over seeds.
+            and ``table[name]``, for "oracle subspace", "pretrained", "single task" and "random features", a flat list
+            over (d, tasks, examples, 3): lowest, median and highest over seeds.
         d: input dimension, within the grid.
         tasks: pretraining tasks T, likewise.
         examples: downstream examples n, likewise.
@@ -60,8 +60,9 @@ class TransferGrid(Explorable):
     @traitlets.default("alt")
     def _default_alt(self) -> str:
         return (
-            "Accuracy of a new head on pretrained, single-task and random features, as dots with bands and as curves "
-            "over the number of downstream examples. Sliders set the dimension, the pretraining tasks and the examples."
+            "Accuracy of a new head on oracle, pretrained, single-task and random features, as dots with bands and as "
+            "curves over the dimension: the oracle's is flat, that of pretrained features falls. Sliders set the "
+            "dimension, the pretraining tasks and the examples."
         )
 
 

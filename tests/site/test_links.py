@@ -90,6 +90,12 @@ def ratio(low: float, high: float = 1) -> Callable[[Shot], bool]:
     return lambda shot: low <= shot.numbers["values"][-1] / shot.numbers["values"][0] <= high
 
 
+def small_fraction(shot: Shot) -> bool:
+    """Conditioning of ten tasks of two features: how many tell of one over how many tell of the other."""
+    found = shot.numbers["values"][1] / shot.numbers["values"][0]
+    return any(abs(found - few / many) < 1e-9 for many in range(1, 11) for few in range(min(many, 10 - many) + 1))
+
+
 DRIFT = "One direction, the drift, drowns the others."
 CLAIMS: dict[str, dict[str, list[Claim]]] = {
     "intro": {
@@ -214,8 +220,16 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
     "05_transfer": {
         "#fig-transfer?tasks=1&d=32&task=parity": [accuracy("pretrained", 0.4, 0.6)],
         "#fig-transfer?tasks=64&d=32&task=parity": [accuracy("pretrained", 0.7), accuracy("random features", 0.4, 0.6)],
-        # "the batches that sufficed no longer do"
-        "#fig-transfer?tasks=64&d=512&task=parity": [accuracy("pretrained", 0.4, 0.6)],
+        # "the batches that sufficed no longer do", and a head in the hidden subspace does not notice
+        "#fig-transfer?tasks=64&d=512&task=parity": [
+            accuracy("pretrained", 0.4, 0.6),
+            accuracy("oracle subspace", 0.84, 0.9),
+        ],
+        # "move it a little"
+        "#fig-transfer?tasks=1024&d=512&examples=1024&task=parity": [
+            accuracy("pretrained", 0.54, 0.6),
+            accuracy("oracle subspace", 0.86, 0.92),
+        ],
         # "they still help, and even random features are a little better than chance"
         "#fig-transfer?tasks=64&d=512&task=random": [
             accuracy("pretrained", 0.7),
@@ -223,6 +237,10 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         ],
     },
     "06_how_many_tasks": {
+        # "near one half in most draws"
+        "#fig-howmany?tasks=200&r=8&law=balanced": [mostly(ratio(0.4, 0.62), 0.8), always(ratio(0.35, 0.7))],
+        # "fractions of whole numbers whose sum is at most ten"
+        "#fig-howmany?tasks=10&r=2&law=balanced": [always(small_fraction)],
         # "a direction is lost for good"
         "#fig-howmany?tasks=7&r=8&law=balanced": [always(says("1 of 8 directions is lost")), always(ratio(0, 1e-12))],
         # "it is there, and tiny"
