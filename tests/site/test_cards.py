@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe import violations
 from bs4 import BeautifulSoup
 from opened import SITE, Opened
+from PIL import Image
 from playwright.sync_api import Locator, Page, Route
 
 from mtfl.figures import SYMBOL_COLOURS
@@ -189,6 +192,24 @@ def test_by_keyboard(open_page: Callable[..., Opened], address: str) -> None:
     assert page.evaluate(focused) == "#thm-pseudo-contrastive"
     page.keyboard.press("Enter")
     assert page.url.endswith("#thm-pseudo-contrastive")
+
+
+def darkness(card: Locator, top: float) -> float:
+    """How much darker a card is at its lower edge than in its middle, scrolled so far; beside its words."""
+    card.evaluate("(node, top) => node.scrollTo({ top, behavior: 'instant' })", top)
+    picture = np.asarray(Image.open(io.BytesIO(card.screenshot())).convert("L")).astype(float)
+    height = len(picture)
+    return float(picture[height // 2, 3:8].mean() - picture[height - 6 : height - 3, 3:8].mean())
+
+
+def test_a_card_that_is_too_tall_shows_that_it_goes_on(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, LOSS, stopped=True, viewport={"width": 500, "height": 300}).page
+    rest_on(link_to(page, "#thm-pseudo-contrastive"))
+    card = page.locator(OPEN)
+    more = card.evaluate("node => node.scrollHeight - node.clientHeight")
+    assert more > 50
+    assert darkness(card, 0) > 20
+    assert abs(darkness(card, more)) < 3
 
 
 def test_by_finger(open_page: Callable[..., Opened], address: str) -> None:
