@@ -284,7 +284,19 @@ def test_a_card_is_accessible_and_not_printed(open_page: Callable[..., Opened], 
 def test_forced_colours_leave_the_card_a_border(open_page: Callable[..., Opened], served: str) -> None:
     page = open_page(served, LOSS, stopped=True, forced_colors="active").page
     rest_on(link_to(page, "#thm-pseudo-contrastive"))
-    assert page.locator(OPEN).evaluate("card => getComputedStyle(card).borderTopWidth") == "1px"
+    box = page.locator(OPEN).bounding_box()
+    assert box is not None
+
+    def edges() -> list[int]:
+        """How far the pixels across the left and across the lower edge differ from each other, of 255."""
+        middle, low = box["y"] + box["height"] / 2, box["y"] + box["height"]
+        clips = [(box["x"] - 3, middle, 6, 1), (box["x"] + box["width"] / 2, low - 3, 1, 6)]
+        pixels = [page.screenshot(clip=dict(zip(("x", "y", "width", "height"), clip, strict=True))) for clip in clips]  # type: ignore[arg-type]
+        return [int(np.ptp(np.asarray(Image.open(io.BytesIO(shot)).convert("L")).astype(int))) for shot in pixels]
+
+    assert min(edges()) > 100
+    page.add_style_tag(content="#mtfl-card { border-color: Canvas !important; forced-color-adjust: none !important }")
+    assert max(edges()) < 100
 
 
 def test_a_figure_shows_its_picture(open_page: Callable[..., Opened], served: str) -> None:

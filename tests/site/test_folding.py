@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -381,6 +382,19 @@ def test_switches_fit_into_the_head_line(
     opened.page.mouse.wheel(0, 3000)
     opened.settle()
     assert opened.page.evaluate(HEAD) == [True, True, True]
+
+
+def test_a_finger_hits_a_switch(open_page: Callable[..., Opened], served: str) -> None:
+    view: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    page = open_page(served, CHAPTER, **view).page
+    for kind in KINDS:
+        box = page.locator(f".mtfl-switch[data-kind={kind}]").bounding_box()
+        assert box is not None
+        assert box["width"] >= 40
+        for place in (-19, 19):  # from its middle, above and below what is seen of it
+            before = pressed(page, kind)
+            page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + place)
+            assert pressed(page, kind) != before
 
 
 LOOK = "node => ((style) => [style.backgroundColor, style.color])(getComputedStyle(node))"
