@@ -199,7 +199,7 @@ def test_what_does_not_scroll_has_no_shadow(open_page: Callable[..., Opened], se
         """How much darker the last pixels of a formula are than its ground."""
         picture = np.asarray(Image.open(io.BytesIO(formula.screenshot())).convert("L")).astype(float)
         middle = picture[len(picture) // 3 : len(picture) // 2]
-        return float(middle.max() - middle[:, -3:].mean(axis=0).min())
+        return float(middle.max() - middle[:, -9:].mean(axis=0).min())
 
     assert formula.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert edge() < 3

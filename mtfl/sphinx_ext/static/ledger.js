@@ -16,7 +16,7 @@
   form.setAttribute("role", "search");
   form.setAttribute("aria-label", "Claims to show");
   const options = (values) => values.map(([value, name]) => `<option value="${value}">${name}</option>`).join("");
-  const chapters = [...new Set(claims.map(({ chapter }) => chapter))].filter((name) => parseInt(name, 10)).sort(); // not the introduction
+  const chapters = [...new Set(claims.map(({ chapter }) => chapter))].filter((name) => /^\d/.test(name)).sort();
   form.innerHTML = `
     <label>Chapter <select name="chapter">${options([["", "all"], ...chapters.map((name) => [name, parseInt(name, 10)])])}</select></label>
     <label>Source <select name="source">${options([["", "all"], ["paper", "the paper"], ["this book", "this book"]])}</select></label>
