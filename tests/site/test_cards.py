@@ -288,9 +288,9 @@ def test_forced_colours_leave_the_card_a_border(open_page: Callable[..., Opened]
     assert box is not None
 
     def edges() -> list[int]:
-        """How far the pixels across the left and across the lower edge differ from each other, of 255."""
-        middle, low = box["y"] + box["height"] / 2, box["y"] + box["height"]
-        clips = [(box["x"] - 3, middle, 6, 1), (box["x"] + box["width"] / 2, low - 3, 1, 6)]
+        """How far the last pixels of the card at its left and at its lower edge differ from each other, of 255."""
+        middle, low = round(box["y"] + box["height"] / 2), round(box["y"] + box["height"])
+        clips = [(round(box["x"]), middle, 4, 1), (round(box["x"] + box["width"] / 2), low - 4, 1, 4)]
         pixels = [page.screenshot(clip=dict(zip(("x", "y", "width", "height"), clip, strict=True))) for clip in clips]  # type: ignore[arg-type]
         return [int(np.ptp(np.asarray(Image.open(io.BytesIO(shot)).convert("L")).astype(int))) for shot in pixels]
 
