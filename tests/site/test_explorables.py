@@ -736,7 +736,7 @@ def test_the_knob_of_a_slider_is_whole_at_both_ends(open_page: Callable[..., Ope
     assert ring()[0] > 90
     slider.press("End")
     assert ring()[1] > 90
-    page.add_style_tag(content="input::-webkit-slider-thumb { border-color: transparent !important }")
+    page.add_style_tag(content="input::-webkit-slider-thumb { border-color: var(--x-bg) !important }")
     assert ring()[1] < 90
 
 
