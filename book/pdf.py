@@ -160,7 +160,7 @@ def main() -> None:
     options = parser.parse_args()
     names = options.pages or names_of_pages()
     texts = [(name, (SITE / f"{name}.html").read_text("utf8")) for name in names]
-    book = citation(ROOT, ROOT / "book" / "references.bib")
+    book = citation(ROOT)
     address = (SITE / "book.html").resolve().as_uri()  # where its style sheets and pictures are found
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         body, front = Path(folder, "body.pdf"), Path(folder, "front.pdf")

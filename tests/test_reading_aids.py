@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx_proof.nodes import proof_node
 
+from mtfl.claims import CLAIMS
 from mtfl.sphinx_ext import citing, minutes, printing, search
 
 ROOT = Path(__file__).parents[1]
@@ -93,12 +94,17 @@ def test_a_page_gets_tools_with_its_address_and_repository() -> None:
     assert context == {}
 
 
-def test_the_book_and_the_paper_can_be_cited() -> None:
-    book = citing.citation(ROOT, ROOT / "book" / "references.bib")
+def test_the_book_can_be_cited() -> None:
+    book = citing.citation(ROOT)
     assert book["title"] == "Many Tasks, One Representation"
     assert isinstance(book["year"], int)
-    assert book["paper"]["sentence"].startswith("Liam Collins, Hamed Hassani")
-    assert book["paper"]["bibtex"].startswith("@inproceedings{collins24a,")
+
+
+def test_a_statement_with_a_claim_leads_to_its_check() -> None:
+    claim = CLAIMS[-1].id.lower()
+    with_check = citing.with_tools(STATEMENT.replace("thm-a", claim))
+    assert f'href="claims.html#ledger-{claim}" aria-label="The check of Theorem 3.6"' in with_check
+    assert "mtfl-check" not in citing.with_tools(STATEMENT)
 
 
 @pytest.mark.parametrize("form", ["html", "latex"])
@@ -107,7 +113,6 @@ def test_only_html_gets_the_script(form: str) -> None:
     app: Any = SimpleNamespace(
         builder=SimpleNamespace(format=form),
         srcdir=ROOT / "book",
-        config=SimpleNamespace(bibtex_bibfiles=["references.bib"]),
         add_js_file=lambda name, **attributes: added.update({name: attributes}),
     )
     citing.add_script(app)

@@ -79,10 +79,10 @@ def test_docstrings_are_escaped_in_place() -> None:
     assert lines == [r"the norm \|w\|", ""]
 
 
-def linked(refuri: str, **attributes: Any) -> nodes.reference:
+def linked(refuri: str, text: str = "", **attributes: Any) -> nodes.reference:
     """A link of a page with one figure, after the transform."""
     page = new_document("page")
-    figure, link = nodes.figure(names=["fig-a"]), nodes.reference(refuri=refuri, **attributes)
+    figure, link = nodes.figure(names=["fig-a"]), nodes.reference("", text, refuri=refuri, **attributes)
     page.note_explicit_target(figure, figure)
     page += [figure, link]
     sphinx_ext.FigureLinks(page).apply()
@@ -132,6 +132,19 @@ def test_a_link_that_sets_a_figure_keeps_its_address(caplog: pytest.LogCaptureFi
     assert "id_link" not in link
     assert link["classes"] == ["mtfl-set"]
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("text", "value"), [("12 tasks", "12"), ("dimension 1,000", "1000"), ("half, 0.5", "0.5")])
+def test_a_number_to_drag_is_a_link_that_sets_it(text: str, value: str, caplog: pytest.LogCaptureFixture) -> None:
+    link = linked("#fig-a?tasks", text, id_link=True)
+    assert link["refuri"] == f"#fig-a?tasks={value}"
+    assert link["classes"] == ["mtfl-set", "mtfl-scrub"]
+    assert caplog.messages == []
+
+
+def test_a_number_to_drag_without_a_number_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert linked("#fig-a?tasks", "some", id_link=True)["classes"] == ["mtfl-set"]
+    assert "must name it: some" in caplog.text
 
 
 @pytest.mark.parametrize(("refuri", "id_link"), [("#fig-a", True), ("https://example.org/?a=1", False)])
@@ -273,8 +286,11 @@ def test_a_copy_of_a_statement_has_no_title_number_or_anchor() -> None:
     formula = nodes.math_block("", "x = 1", ids=["equation-eq"], label="eq", number=3)
     link = addnodes.pending_xref("", refdoc="chapter", reftarget="eq")
     content = nodes.section("", nodes.target("", "", refid="equation-eq"), formula, link, ids=["proof-content"])
-    chapter += nodes.admonition("", nodes.title("", "Of one"), content, label="thm-x", ids=["thm-x"], classes=["proof"])
-    first, second = statement_of(chapter, "thm-x", "claims")
+    title, classes = nodes.title("", "Of one"), ["proof", "theorem", "main"]
+    chapter += nodes.admonition("", title, content, label="thm-x", ids=["thm-x"], classes=classes)
+    copy = statement_of(chapter, "thm-x", "claims")
+    first, second = copy.children
+    assert copy["classes"] == ["main"]
     assert isinstance(first, nodes.math_block)
     assert (first["ids"], first["label"], first["number"], first.astext()) == ([], None, None, "x = 1")
     assert isinstance(second, addnodes.pending_xref)

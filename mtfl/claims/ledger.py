@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from mtfl.claims.registry import Claim, Evidence, Verdict, constants
 
@@ -36,7 +37,8 @@ class Ledger:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f'<div class="mtfl-ledger">{"".join(map(_entry, self.verdicts))}</div>'
+        groups = groupby(self.verdicts, lambda verdict: "" if verdict.claim.statement else verdict.claim.chapter)
+        return f'<div class="mtfl-ledger">{"".join(_group(chapter, group) for chapter, group in groups)}</div>'
 
 
 def sharpness(claim: Claim) -> str:
@@ -58,6 +60,14 @@ def _found(e: Evidence) -> str:
     return f"{e.what}: {e.measured:.4g}, {e.relation} {e.bound:.4g}"
 
 
+def _group(chapter: str, verdicts: Iterable[Verdict]) -> str:
+    """The claims of a chapter or, without one, of the paper, under their head."""
+    # The site adds the chapter's title in place of the comment.
+    link = f'<a href="{chapter}.html">Chapter {chapter[:2].lstrip("0")}<!-- title {chapter} --></a>'
+    head = link if chapter else "Claims of the paper"
+    return f"<section><h2>{head}</h2>{''.join(map(_entry, verdicts))}</section>"
+
+
 def _entry(verdict: Verdict) -> str:
     claim, anchor = verdict.claim, verdict.claim.id.lower()
     mutants = verdict.closest_mutants
@@ -70,7 +80,7 @@ def _entry(verdict: Verdict) -> str:
     # The site puts the chapter's own statement in place of the comment.
     statement = html.escape(claim.statement) if claim.statement else f"<!-- statement {claim.chapter} {claim.id} -->"
     return (
-        f'<article id="ledger-{anchor}">'
+        f'<article id="ledger-{anchor}" data-chapter="{claim.chapter}" data-source="{claim.source}">'
         f'<p><a href="{claim.chapter}.html#{anchor}"><code>{html.escape(claim.id)}</code></a> '
         f"<strong>{_word(verdict.passes)}</strong> <small>{claim.source} | "
         f"sharpness: {html.escape(sharpness(claim))}</small></p>"

@@ -77,7 +77,7 @@ export function render({ model, el }) {
       html("div", {}, spectrum, view.picture(chart.node)),
       html("div", {},
         slider(view, "tasks", { label: "Tasks T", stops: COUNTS, say: tasksInWords }),
-        slider(view, "r", { label: "Features r", stops: [2, 3, 4, 5, 6, 7, 8, 9, 10] }),
+        slider(view, "r", { label: "Features r", stops: [2, 3, 4, 5, 6, 7, 8, 9, 10], say: (r) => `${r} features` }),
         choice(view, "law", { label: "Labels", values: { balanced: "balanced", uniform: "uniform" } }),
         slider(view, "d", { label: "Dimension d", stops: DIMENSIONS, also: ["law"],
           off: () => (view.get("law") === "balanced" ? "no part: labels are balanced" : "") }),

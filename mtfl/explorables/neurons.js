@@ -11,7 +11,7 @@
 import {
   generator, limitKernel, moved, patternMoments, patternSigns, randomNeurons, recovery, stepOfMoments, taskStream,
 } from "./engine.js";
-import { button, choice, count, html, lineChart, openView, picture, player, remembering, resample, row, shown, slider, svg, text } from "./ui.js";
+import { button, choice, count, html, lineChart, openView, picture, player, remembering, resample, row, shown, slider, svg, tasksInWords, text } from "./ui.js";
 
 const FEATURES = 2, NEURONS = 150, ROUNDS = 20, DRAWS = 50;
 const PULLED = 0.5; // of the neurons' root mean square inside the plane, in their mean
@@ -206,7 +206,7 @@ export function render({ model, el }) {
   };
   const play = player(view, 450, next);
   const controls = html("div", {},
-    slider(view, "tasks", { label: "Tasks T", stops: TASKS, say: counted("task", "tasks"), move: restart("tasks") }),
+    slider(view, "tasks", { label: "Tasks T", stops: TASKS, say: tasksInWords, move: restart("tasks") }),
     choice(view, "law", { label: "Labels", values: { uniform: "uniform", balanced: "balanced" }, move: restart("law") }),
     slider(view, "rounds", { label: "Round", stops: Array.from({ length: ROUNDS + 1 }, (_, n) => n) }),
     row(

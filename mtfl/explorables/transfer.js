@@ -5,7 +5,7 @@
  * and highest accuracy over seeds of "oracle subspace", "pretrained", "single task" and "random features": an array over (d, tasks, examples, 3), flat, row-major.
  * Between grid points values are interpolated, linearly in the logarithms.
  */
-import { choice, html, lineChart, openView, picture, slider, svg, text } from "./ui.js";
+import { choice, html, lineChart, openView, picture, shown, slider, svg, tasksInWords, text } from "./ui.js";
 
 const NAMES = { "oracle subspace": "green", pretrained: "blue", "single task": "vermilion", "random features": "grey" };
 const FINE = 4, WIDE = 340, ROW = 28, LOW = 0.4;
@@ -61,8 +61,8 @@ export function render({ model, el }) {
       html("div", {}, bars, view.picture(chart.node)),
       html("div", {},
         slider(view, "d", { label: "Dimension d", stops: stopsOf(grid.d) }),
-        slider(view, "tasks", { label: "Pretraining tasks T", stops: stopsOf(grid.tasks) }),
-        slider(view, "examples", { label: "Downstream examples n", stops: stopsOf(grid.examples) }),
+        slider(view, "tasks", { label: "Pretraining tasks T", stops: stopsOf(grid.tasks), say: tasksInWords }),
+        slider(view, "examples", { label: "Downstream examples n", stops: stopsOf(grid.examples), say: (n) => `${shown(n)} examples` }),
         choice(view, "task", { label: "New task", values: { parity: "parity", random: "random balanced" } }))),
     view.words,
   );

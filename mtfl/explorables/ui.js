@@ -27,7 +27,7 @@ function dressed(node, attributes, children) {
   return node;
 }
 
-const SIDEWAYS = 8; // pixels after which a finger means the slider
+const SIDEWAYS = 8; // pixels after which a finger means the slider, and by which a number in the text moves on
 
 const unique = () => `mtfl-${Math.random().toString(36).slice(2)}`;
 
@@ -41,7 +41,8 @@ const WRITE = 400; // ms between changes of the address: browsers take some two 
  * Open a view: what a figure's render function starts with, and whose `end` it returns.
  *
  * The element is emptied and becomes a group named by the state's title. Links in the text whose address is
- * `#NAME?key=value&key=value` set this state when NAME is its name, and what is not in the link stays as it is.
+ * `#NAME?key=value&key=value` set this state when NAME is its name, and what is not in the link stays as it is. A link of
+ * class mtfl-scrub, whose text is a number, gives way to that number as a slider (`numbers`).
  *
  * On a page the state stands in the address as well, in the same form: what differs from the figure's start. There it
  * is complete. Each entry of the history holds the states of all figures, so that Back, Forward and a reload bring them
@@ -57,7 +58,9 @@ const WRITE = 400; // ms between changes of the address: browsers take some two 
  *   `repeat(ms, step)`: call step each so many ms until it returns false; returns a function that stops it;
  *   `unattended(begin, rest)`: on a page, begin when the figure is on the screen and rest when it is not, until the reader
  *     touches it, a link sets it, or its address did; never where the reader wants no motion. Till then changes are
- *     neither written to the address nor told to a screen reader, and `alone()` is true;
+ *     neither written to the address nor told to a screen reader, and `alone()` is true; `touched()` says that the reader
+ *     is at one of its numbers in the text;
+ *   `numbers(key, make)`: put what `make` returns in the place of each number of the text that is bound to this key;
  *   `inspect(give)`: let `el.inspect()` return what the picture was drawn from;
  *   `end()`: take everything down.
  */
@@ -167,6 +170,13 @@ export function openView({ model, el }) {
       seen.observe(el);
     },
     alone: () => attend !== null,
+    touched: () => attend?.(),
+    numbers: (key, make) => [...document.querySelectorAll(`a.mtfl-scrub[href^="#${name}?${key}="]`)].map((link) => {
+      const node = make();
+      link.replaceWith(node);
+      endings.push(() => node.replaceWith(link));
+      return node;
+    }),
     inspect: (give) => (el.inspect = give),
     end() {
       ended = true;
@@ -291,19 +301,20 @@ export function shown(value) {
 }
 
 /**
- * A slider over a list of values.
+ * A slider over a list of values, and with it the numbers of the text that are bound to the same key.
  *
  * A finger that begins here and moves up or down scrolls the page: a touch moves the slider when it goes sideways or ends.
  * @param {object} view
  * @param {string} key of the state
  * @param {object} options `label`; `stops`: the values in order, or a function that gives them; `show(value)` beside it;
- *   `say(value)` for a screen reader; `move(value)`: the changes that a move asks for, by default the key's alone;
- *   `off()`: why the slider plays no part now, or ""; `also`: other keys that these functions look at
+ *   `say(value)` for a screen reader and in the text; `move(value)`: the changes that a move asks for, by default the
+ *   key's alone; `off()`: why the slider plays no part now, or ""; `also`: other keys that these functions look at
  */
 export function slider(view, key, { label, stops, show = shown, say = show, move = (value) => ({ [key]: value }), off = () => "", also = [] }) {
   const id = unique(), listed = typeof stops === "function" ? stops : () => stops;
   let touch = null; // where a finger began that may yet scroll, and the slider with it
-  const take = () => touch || view.set(move(listed()[input.value]));
+  const put = (place) => view.set(move(listed()[place]));
+  const take = () => touch || put(input.value);
   const settle = () => {
     const moved = touch && touch.value !== input.value;
     touch = null;
@@ -320,18 +331,65 @@ export function slider(view, key, { label, stops, show = shown, say = show, move
     },
   });
   const output = html("output", { for: id });
+  const numbers = view.numbers(key, () => numberInText(view, label, put));
   view.watch([key, ...also], () => {
-    const value = view.get(key), values = listed(), why = off();
+    const value = view.get(key), values = listed(), why = off(), most = values.length - 1;
     const exact = values.indexOf(value);
     const beyond = values.findIndex((stop) => count(stop) >= count(value)); // Python and links may set what is no stop
-    input.max = values.length - 1;
-    input.value = exact >= 0 ? exact : beyond >= 0 ? beyond : values.length - 1;
-    input.style.setProperty("--mtfl-share", input.value / (values.length - 1));
+    const place = exact >= 0 ? exact : beyond >= 0 ? beyond : most;
+    input.max = most;
+    input.value = place;
+    input.style.setProperty("--mtfl-share", place / most);
     input.disabled = why !== "";
     output.textContent = why || show(value);
     input.setAttribute("aria-valuetext", why || say(value));
+    for (const node of numbers) {
+      const told = { valuemin: 0, valuemax: most, valuenow: place, valuetext: why || say(value), disabled: why !== "" };
+      for (const [name, what] of Object.entries(told)) node.setAttribute(`aria-${name}`, what);
+      node.textContent = say(value);
+      node.style.minWidth = `${Math.max(...values.filter(Number.isFinite).map((stop) => say(stop).length))}ch`;
+    }
   });
   return html("div", { class: "mtfl-slider" }, html("label", { for: id }, label), input, output);
+}
+
+/**
+ * A number in a sentence, as a slider: it is dragged, a stop for each few pixels, or moved by the arrow keys. Its ARIA
+ * attributes say where it stands. A finger that moves up or down scrolls the page.
+ * @param {(place: number) => void} put called with the number of a stop
+ */
+function numberInText(view, label, put) {
+  let drag = null; // where it began: the pointer, and the number
+  const now = (name) => Number(node.getAttribute(`aria-${name}`));
+  const go = (place) => {
+    const there = Math.max(0, Math.min(now("valuemax"), place));
+    if (there !== now("valuenow") && node.getAttribute("aria-disabled") !== "true") put(there);
+  };
+  const keys = {
+    ArrowRight: () => now("valuenow") + 1, ArrowUp: () => now("valuenow") + 1, End: () => now("valuemax"),
+    ArrowLeft: () => now("valuenow") - 1, ArrowDown: () => now("valuenow") - 1, Home: () => 0,
+  };
+  const node = html("span", {
+    class: "mtfl-scrub", role: "slider", tabindex: 0, title: "Drag, or press the arrow keys",
+    "aria-label": `${label}, ${view.el.getAttribute("aria-label")}`,
+    focus: view.touched,
+    keydown(event) {
+      if (!Object.hasOwn(keys, event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      go(keys[event.key]());
+    },
+    pointerdown(event) {
+      if (event.button !== 0) return;
+      event.preventDefault(); // no text is selected
+      node.focus({ preventScroll: true });
+      node.setPointerCapture(event.pointerId);
+      drag = { x: event.clientX, place: now("valuenow") };
+    },
+    pointermove: (event) => drag && go(drag.place + Math.trunc((event.clientX - drag.x) / SIDEWAYS)),
+    pointercancel: () => drag && go(drag.place), // the finger scrolls
+    lostpointercapture: () => (drag = null),
+  });
+  return node;
 }
 
 /**

@@ -160,10 +160,16 @@ class WidgetFallback:
         return [*shown, nodes.container("", nodes.paragraph("", NEEDS_KERNEL), classes=["mtfl-needs-kernel"])]
 
 
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+
 class FigureLinks(SphinxTransform):
     """Links that set a figure, ``[one task](#fig-neurons?tasks=1)``: their address stays as it is.
 
     A figure of :mod:`mtfl.explorables` reads it when the reader clicks. A figure that is not on the page is a warning.
+
+    One without a value, ``[5 tasks](#fig-neurons?tasks)``, is a number to drag: the figure makes it a slider, and until
+    then it sets the number that its text names. A text without a number is a warning.
     """
 
     default_priority = 878  # just before MyST looks for a target of this whole name
@@ -171,7 +177,7 @@ class FigureLinks(SphinxTransform):
     def apply(self, **options: Any) -> None:
         """Take these links out of MyST's sight."""
         for link in list(self.document.findall(nodes.reference)):
-            target, asks, _ = link.get("refuri", "").partition("?")
+            target, asks, wanted = link.get("refuri", "").partition("?")
             if not (link.get("id_link") and asks):
                 continue
             if not self.document.nametypes.get(nodes.fully_normalize_name(target[1:])):
@@ -179,6 +185,13 @@ class FigureLinks(SphinxTransform):
             del link["id_link"]
             link["internal"] = True
             link["classes"].append("mtfl-set")
+            if wanted and "=" not in wanted:
+                number = NUMBER.search(link.astext())
+                if number is None:
+                    logger.warning("the text of a number to drag must name it: %s", link.astext(), location=link)
+                    continue
+                link["refuri"] += f"={number[0].replace(',', '')}"
+                link["classes"].append("mtfl-scrub")
 
 
 class AlignedLines(SphinxTransform):

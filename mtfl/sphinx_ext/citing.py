@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import yaml
-from pybtex.database import parse_file
-from pybtex.plugin import find_plugin
+
+from mtfl.claims import CLAIMS
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-PAPER = "collins24a"
-"""The paper, as the references call it: a statement of class ``source-paper`` is cited with it."""
+LEDGER = "claims.html"
+"""The page with the check of each statement."""
 
 STATEMENT = re.compile(
     r'(<div class="proof [^"]*" id="(?P<id>[^"]+)">\n<p class="admonition-title">'
@@ -36,12 +36,14 @@ EQUATION = re.compile(r'(\((?P<number>[\d.]+)\)<a class="headerlink" href="#[^"]
 
 
 def tools(anchor: str, name: str, report: str) -> str:
-    """The tools of a statement or figure; a link to report a mistake only where there is an address for it."""
+    """The tools of a statement or figure; a link to its check or to report a mistake only where there is one."""
     name = html.escape(name)
     parts = [
         f'<a class="mtfl-link" href="#{anchor}" aria-label="Copy the link to {name}"></a>',
         f'<button class="mtfl-cite pst-js-only" type="button" aria-label="Cite {name}"></button>',
     ]
+    if anchor in {claim.id.lower() for claim in CLAIMS}:
+        parts.append(f'<a class="mtfl-check" href="{LEDGER}#ledger-{anchor}" aria-label="The check of {name}"></a>')
     if report:
         parts.append(
             f'<a class="mtfl-report" href="{html.escape(report)}" aria-label="Report a mistake in {name}"></a>'
@@ -68,17 +70,11 @@ def with_tools(body: str, page: str = "", repository: str = "") -> str:
     return body.replace(' title="Link to this ', ' title="Copy the link to this ')
 
 
-def citation(root: Path, references: Path) -> dict[str, Any]:
-    """How to cite the book, from ``CITATION.cff``, and the paper, from the book's references."""
+def citation(root: Path) -> dict[str, Any]:
+    """How to cite the book, from ``CITATION.cff``."""
     book = yaml.safe_load((root / "CITATION.cff").read_text("utf8"))["preferred-citation"]
-    entry = parse_file(str(references), "bibtex").entries[PAPER]
-    (formatted,) = find_plugin("pybtex.style.formatting", "plain")().format_entries([entry])
-    return {
-        "title": book["title"],
-        "author": ", ".join(author["name"] for author in book["authors"]),
-        "year": book["year"],
-        "paper": {"sentence": formatted.text.render_as("text"), "bibtex": entry.to_string("bibtex").strip()},
-    }
+    authors = ", ".join(author["name"] for author in book["authors"])
+    return {"title": book["title"], "author": authors, "year": book["year"]}
 
 
 def add_tools(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
@@ -92,8 +88,8 @@ def add_tools(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
 def add_script(app: Sphinx) -> None:
     """Load the script, with what it needs to cite the book."""
     if app.builder.format == "html":
-        book = citation(Path(app.srcdir).parent, Path(app.srcdir, app.config.bibtex_bibfiles[0]))
-        attributes: dict[str, Any] = {"data-book": json.dumps(book, ensure_ascii=False)}
+        book = json.dumps(citation(Path(app.srcdir).parent), ensure_ascii=False)
+        attributes: dict[str, Any] = {"data-book": book}
         app.add_js_file("reader.js", loading_method="defer", **attributes)
 
 

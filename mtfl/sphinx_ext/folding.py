@@ -18,6 +18,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx_proof.nodes import proof_node
 
+from mtfl.sphinx_ext.statements import is_statement
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
     from sphinx.application import Sphinx
@@ -152,7 +154,7 @@ class NameProofs(SphinxPostTransform):
                 node["ids"] = [f"{label}-proof"]
                 node.children[0]["ids"] = []  # type: ignore[index]  # an element; all have the same
                 taken.add(node["ids"][0])
-            elif "proof" in node["classes"] and node.get("label"):
+            elif is_statement(node):
                 label = node["label"]
 
 

@@ -57,23 +57,28 @@ def lines_of(tex: str) -> str:
 BEFORE, AFTER = re.compile(r"[^\s/–—-]*\Z"), re.compile(r"\A[^\s/–—-]*[/–—-]?")
 
 
+def is_one_piece(node: nodes.Node) -> bool:
+    """Whether a part of a line is one box to the browser, which may break the line on both sides of it."""
+    return isinstance(node, nodes.math) or (isinstance(node, nodes.reference) and "mtfl-scrub" in node["classes"])
+
+
 class Together(SphinxPostTransform):
-    """A formula stays in one line with the brackets, punctuation and syllables that touch it."""
+    """A formula, or a number to drag, stays in one line with the brackets, punctuation and syllables that touch it."""
 
     default_priority = 900
     formats = ("html",)
 
     def run(self, **options: Any) -> None:
-        """Wrap each formula, with what touches it, in an inline of its own."""
-        for formula in list(self.document.findall(nodes.math)):
-            line, place = formula.parent, formula.parent.index(formula)
+        """Wrap each of them, with what touches it, in an inline of its own."""
+        for piece in list(self.document.findall(is_one_piece)):
+            line, place = piece.parent, piece.parent.index(piece)
             together = nodes.inline("", "", classes=["mtfl-together"])
             line[place] = together
             if place and isinstance(before := line[place - 1], nodes.Text):
                 apart = BEFORE.sub("", before)
                 line[place - 1] = nodes.Text(apart)
                 together += nodes.Text(before[len(apart) :])
-            together += formula
+            together += piece
             if place + 1 < len(line) and isinstance(after := line[place + 1], nodes.Text):
                 apart = AFTER.sub("", after)
                 line[place + 1] = nodes.Text(apart)

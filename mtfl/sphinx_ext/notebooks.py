@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 LINES = 10_000  # myst-nb counts the lines of cell i, the first is 0, from (i + 1) times this
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
 WIDTH = 88  # of a signature on one line
-MARKS = {"source-paper": "paper", "main": "main result"}
 # JupyterLab lets these styles through; the colours are seen on light and on dark.
 BOX = "margin-bottom: 14px; padding: 8px 14px 1px; border-left: 4px solid"
 STATEMENT = f"{BOX} #3b82b5; background: rgba(59, 130, 181, 0.09)"
@@ -376,9 +375,9 @@ class Translator:
     def _write_theorem_node(self, node: nodes.Element) -> str:
         title, content = node.children
         number = self.book.number(self.page, node["countertype"], node)
-        marks = [f" · *{words}*" for name, words in MARKS.items() if name in node["classes"]]
+        mark = " · *main result*" if "main" in node["classes"] else ""
         heading = f"**{node['realtype'].title()} {number}** {self.inlines(title).strip()}"
-        return boxed(STATEMENT, heading.strip() + "".join(marks), self.blocks(*content.children))
+        return boxed(STATEMENT, heading.strip() + mark, self.blocks(*content.children))
 
     def _write_proof_node(self, node: nodes.Element) -> str:
         idea, blocks = parts_of_proof(node)

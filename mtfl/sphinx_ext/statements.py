@@ -1,7 +1,12 @@
-"""The ledger shows each statement in the chapter's own words: where it names one, a copy of the statement is put."""
+"""Statements of the book, which sphinx-proof makes, and the ledger, which shows each in the chapter's own words.
+
+Where the ledger names a statement, a copy of it is put, and beside the number of a chapter its title.
+``static/ledger.js`` filters it.
+"""
 
 from __future__ import annotations
 
+import html
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,9 +20,15 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 PLACE = re.compile(r"<!-- statement (\S+) (\S+) -->")
+TITLE = re.compile(r"<!-- title (\S+) -->")
 
 
-def statement_of(doctree: nodes.document, label: str, page: str) -> list[nodes.Node]:
+def is_statement(node: nodes.Node) -> bool:
+    """Whether a node is a statement: a theorem, a definition or another environment that can be referred to."""
+    return isinstance(node, nodes.Element) and "proof" in node["classes"] and bool(node.get("label"))
+
+
+def statement_of(doctree: nodes.document, label: str, page: str) -> nodes.compound:
     """A copy of what a statement says, without its title: nothing in it is numbered or linked to a second time.
 
     Args:
@@ -25,15 +36,17 @@ def statement_of(doctree: nodes.document, label: str, page: str) -> list[nodes.N
         label: of the ``prf:`` environment.
         page: the document that shows the copy.
 
+    Returns:
+        The copy, of class ``main`` if the statement is a main result.
+
     Raises:
         ExtensionError: if the chapter has no such statement.
     """
-    found = [
-        node for node in doctree.findall(nodes.Element) if node.get("label") == label and "proof" in node["classes"]
-    ]
+    found = [node for node in doctree.findall(is_statement) if node["label"] == label]  # type: ignore[index]
     if not found:
         raise ExtensionError(f"statement_of: label must be that of a statement of the chapter; got {label!r}.")
     copy = found[0].deepcopy()
+    assert isinstance(copy, nodes.Element)
     for target in list(copy.findall(nodes.target)):
         target.parent.remove(target)
     for node in copy.findall(nodes.Element):
@@ -43,7 +56,7 @@ def statement_of(doctree: nodes.document, label: str, page: str) -> list[nodes.N
         if isinstance(node, addnodes.pending_xref):
             node["refdoc"] = page
     (content,) = (child for child in copy.children if isinstance(child, nodes.section))
-    return list(content.children)
+    return nodes.compound("", *content.children, classes=[name for name in copy["classes"] if name == "main"])
 
 
 class Statements(SphinxPostTransform):
@@ -55,16 +68,27 @@ class Statements(SphinxPostTransform):
     def run(self, **options: Any) -> None:
         """Split the markup at each place, and put the copy between the parts."""
         page, chapter_of = self.env.docname, cache(self.env.get_doctree)
+
+        def raw_html(text: str) -> nodes.raw:
+            titled = TITLE.sub(lambda found: f": {html.escape(self.env.titles[found[1]].astext())}", text)
+            return nodes.raw("", titled, format="html")
+
         for raw in list(self.document.findall(nodes.raw)):
             before, *others = PLACE.split(raw.astext())
             if others:
-                parts: list[nodes.Node] = [nodes.raw("", before, format="html")]
+                parts: list[nodes.Node] = [raw_html(before)]
                 for chapter, label, after in zip(*(others[i::3] for i in range(3)), strict=True):
-                    parts += statement_of(chapter_of(chapter), label, page)
-                    parts.append(nodes.raw("", after, format="html"))
+                    parts += [statement_of(chapter_of(chapter), label, page), raw_html(after)]
                 raw.parent.replace(raw, parts)
 
 
+def add_filter(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Load the script of the filter on the page with the ledger."""
+    if '<div class="mtfl-ledger">' in context.get("body", ""):
+        app.add_js_file("ledger.js", loading_method="defer")
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the step."""
+    """Connect the steps."""
     app.add_post_transform(Statements)
+    app.connect("html-page-context", add_filter)

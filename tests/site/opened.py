@@ -74,6 +74,20 @@ def new_window(browser: Browser, **view: Any) -> BrowserContext:
     return window
 
 
+def swipe(page: Page, x: float, y: float, across: float, up: float) -> None:
+    """A finger that goes down here, moves in ten steps, a frame for each, and leaves."""
+    browser = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: dict[str, float]) -> None:
+        browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+
+    touch("touchStart", {"x": x, "y": y})
+    for n in range(1, 11):
+        touch("touchMove", {"x": x + across * n / 10, "y": y - up * n / 10})
+    touch("touchEnd")
+
+
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     """Serves files without a line of log for each."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe import violations
 from bs4 import BeautifulSoup
 from opened import AT_ONCE, SITE, Opened
+from PIL import Image
 from playwright.sync_api import Locator, Page, Route
 
 from mtfl.figures import SYMBOL_COLOURS
@@ -192,6 +195,24 @@ def test_by_keyboard(open_page: Callable[..., Opened], address: str) -> None:
     assert page.url.endswith("#thm-pseudo-contrastive")
 
 
+def darkness(card: Locator, top: float) -> float:
+    """How much darker a card is at its lower edge than in its middle, scrolled so far; beside its words."""
+    card.evaluate("(node, top) => node.scrollTo({ top, behavior: 'instant' })", top)
+    picture = np.asarray(Image.open(io.BytesIO(card.screenshot())).convert("L")).astype(float)
+    height = len(picture)
+    return float(picture[height // 2, 3:8].mean() - picture[height - 6 : height - 3, 3:8].mean())
+
+
+def test_a_card_that_is_too_tall_shows_that_it_goes_on(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, LOSS, stopped=True, viewport={"width": 500, "height": 300}).page
+    rest_on(link_to(page, "#thm-pseudo-contrastive"))
+    card = page.locator(OPEN)
+    more = card.evaluate("node => node.scrollHeight - node.clientHeight")
+    assert more > 50
+    assert darkness(card, 0) > 20
+    assert abs(darkness(card, more)) < 3
+
+
 def test_by_finger(open_page: Callable[..., Opened], address: str) -> None:
     page = open_page(address, LOSS, has_touch=True, viewport={"width": 360, "height": 740}).page
     link = link_to(page, "01_setup.html")
@@ -264,7 +285,19 @@ def test_a_card_is_accessible_and_not_printed(open_page: Callable[..., Opened], 
 def test_forced_colours_leave_the_card_a_border(open_page: Callable[..., Opened], served: str) -> None:
     page = open_page(served, LOSS, stopped=True, forced_colors="active").page
     rest_on(link_to(page, "#thm-pseudo-contrastive"))
-    assert page.locator(OPEN).evaluate("card => getComputedStyle(card).borderTopWidth") == "1px"
+    box = page.locator(OPEN).bounding_box()
+    assert box is not None
+
+    def edges() -> list[int]:
+        """How far the last pixels of the card at its left and at its lower edge differ from each other, of 255."""
+        middle, low = round(box["y"] + box["height"] / 2), round(box["y"] + box["height"])
+        clips = [(round(box["x"]), middle, 4, 1), (round(box["x"] + box["width"] / 2), low - 4, 1, 4)]
+        pixels = [page.screenshot(clip=dict(zip(("x", "y", "width", "height"), clip, strict=True))) for clip in clips]  # type: ignore[arg-type]
+        return [int(np.ptp(np.asarray(Image.open(io.BytesIO(shot)).convert("L")).astype(int))) for shot in pixels]
+
+    assert min(edges()) > 100
+    page.add_style_tag(content="#mtfl-card { border-color: Canvas !important; forced-color-adjust: none !important }")
+    assert max(edges()) < 100
 
 
 def test_a_figure_shows_its_picture(open_page: Callable[..., Opened], served: str) -> None:

@@ -209,16 +209,6 @@ def test_a_statement_can_be_cited(open_chapter: Callable[[str], Opened], address
     assert page.evaluate("document.activeElement.ariaLabel") == "Cite Lemma 2.1"
 
 
-def test_a_statement_of_the_paper_is_cited_with_the_paper(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, "02_pseudo_contrastive_loss.html").page
-    page.locator("#lem-head-step").evaluate("node => node.classList.replace('source-book', 'source-paper')")
-    page.locator("#lem-head-step .mtfl-cite").click()
-    sentence, bibtex = page.locator("dialog.mtfl-citing pre").all_inner_texts()
-    assert sentence.startswith("Liam Collins, Hamed Hassani")
-    assert "Lemma 2.1" in sentence
-    assert "@inproceedings{collins24a" in bibtex and "@misc{mtfl-lem-head-step" in bibtex
-
-
 def test_the_address_is_the_public_one_where_there_is_one(
     open_page: Callable[..., Opened], site: Path, tmp_path: Path
 ) -> None:
@@ -267,3 +257,18 @@ def test_tools_are_seen_when_they_are_needed(
     cite.focus()
     assert cite.evaluate(opacity) == "1"
     assert box.evaluate(place) == before  # nothing moves
+
+
+# Width and height of the tools of a statement, and of the room in which a finger hits them.
+ROOM = """tools => tools.map(tool => {
+    const { width, height } = tool.getBoundingClientRect(), room = parseFloat(getComputedStyle(tool, "::after").height);
+    return [width, Math.max(height, room || 0)];
+})"""
+
+
+@pytest.mark.parametrize(("touch", "least"), [(False, 24), (True, 40)])
+def test_tools_are_large_enough(open_page: Callable[..., Opened], served: str, touch: bool, least: int) -> None:
+    page = open_page(served, "02_pseudo_contrastive_loss.html", has_touch=touch, is_mobile=touch).page
+    rooms = page.locator("#lem-head-step .mtfl-tools > *").evaluate_all(ROOM)
+    assert len(rooms) == 3
+    assert min(map(min, rooms)) >= least

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from explorable_examples import KINDS, NO_MOTION, example, write_page
-from opened import Opened, serve
+from opened import Opened, serve, swipe
 
 from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel
 
@@ -373,20 +373,6 @@ def test_the_ends_of_every_rule_can_be_shown(
 # Touch
 
 TOUCH = {"viewport": {"width": 360, "height": 500}, "has_touch": True, **NO_MOTION}
-
-
-def swipe(page: Page, x: float, y: float, across: float, up: float) -> None:
-    """A finger that goes down here, moves in ten steps, a frame for each, and leaves."""
-    browser = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: dict[str, float]) -> None:
-        browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
-        page.evaluate("() => new Promise(requestAnimationFrame)")
-
-    touch("touchStart", {"x": x, "y": y})
-    for n in range(1, 11):
-        touch("touchMove", {"x": x + across * n / 10, "y": y - up * n / 10})
-    touch("touchEnd")
 
 
 @pytest.mark.parametrize("kind", KINDS)

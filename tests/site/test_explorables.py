@@ -722,6 +722,24 @@ def test_a_track_that_vanishes_is_seen(open_page: Callable[..., Opened], small_s
 # Looks
 
 
+def test_the_knob_of_a_slider_is_whole_at_both_ends(open_page: Callable[..., Opened], small_served: str) -> None:
+    page = open_page(small_served, "NeuronsInPlane.html", device_scale_factor=3, **NO_MOTION).page
+    slider = page.locator("[data-key=rounds]")
+
+    def ring() -> list[int]:
+        """How far the outermost pixels at both ends stand out from the ground above them, of 255."""
+        picture = np.asarray(Image.open(io.BytesIO(slider.screenshot())).convert("RGB")).astype(int)
+        row, ground = picture[len(picture) // 2], picture[1, len(picture[0]) // 2]
+        return [int(abs(row[x] - ground).max()) for x in (1, -2)]
+
+    slider.press("Home")
+    assert ring()[0] > 90
+    slider.press("End")
+    assert ring()[1] > 90
+    page.add_style_tag(content="input::-webkit-slider-thumb { border-color: var(--x-bg) !important }")
+    assert ring()[1] < 90
+
+
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing_in_figures(

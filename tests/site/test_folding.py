@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -133,6 +134,57 @@ def test_a_link_opens_what_it_leads_into_and_so_does_back(open_page: Callable[..
     page.go_back()
     page.wait_for_url(f"**#{equation}")
     assert is_open(page, equation)
+
+
+@pytest.mark.parametrize("opened_above", [True, False])
+def test_back_leads_to_the_link_that_led_into_a_proof(
+    open_page: Callable[..., Opened], served: str, opened_above: bool
+) -> None:
+    opened = open_page(served, CITED, reduced_motion="reduce")
+    page = opened.page
+    page.add_style_tag(content=AT_ONCE + "html { scroll-behavior: auto !important }")
+    equation = page.evaluate(IN_A_PROOF)
+    link = page.locator(f"article a[href='#{equation}']:not(.headerlink, .mtfl-proof *)").first
+    link.evaluate("node => scrollBy(0, node.getBoundingClientRect().top - 300)")
+    if opened_above:  # else the proof is below its link, as here it is above
+        page.evaluate("id => document.getElementById(id).closest('details').remove()", equation)
+        page.evaluate(
+            """([id, high]) => {
+                const link = document.querySelector(`article a[href="#${id}"]:not(.headerlink, .mtfl-proof *)`);
+                document.querySelector("article section section").insertAdjacentHTML("afterend",
+                    `<details><summary>More</summary><p style="height: ${high}px" id="${id}"></p></details>`);
+                scrollBy(0, link.getBoundingClientRect().top - 300);
+            }""",
+            [equation, 1500],
+        )
+    opened.settle()
+    before = link.evaluate("node => node.getBoundingClientRect().top")
+    link.click()
+    assert is_open(page, equation)
+    opened.settle()
+    page.go_back()
+    page.wait_for_url(lambda address: "#" not in address)
+    opened.settle()
+    assert abs(link.evaluate("node => node.getBoundingClientRect().top") - before) <= 2
+    page.go_forward()
+    page.wait_for_url(f"**#{equation}")
+    assert is_open(page, equation)
+
+
+def test_who_reloads_a_page_stays_where_he_was(open_page: Callable[..., Opened], served: str) -> None:
+    opened = open_page(served, CITED)
+    page = opened.page
+    equation = page.evaluate(IN_A_PROOF)
+    page.goto(f"{served}{CITED}#{equation}", wait_until="load")
+    assert is_open(page, equation)
+    page.add_style_tag(content="html { scroll-behavior: auto !important }")
+    opened.settle()
+    page.evaluate("scrollTo(0, 200)")
+    opened.settle()
+    page.reload(wait_until="load")
+    opened.settle()
+    assert page.evaluate("scrollY") == pytest.approx(200, abs=2)
+    assert page.evaluate(OPEN, "proof")[0] == 1
 
 
 def test_a_browser_that_opens_nothing_itself_is_helped(open_page: Callable[..., Opened], served: str) -> None:
@@ -330,6 +382,19 @@ def test_switches_fit_into_the_head_line(
     opened.page.mouse.wheel(0, 3000)
     opened.settle()
     assert opened.page.evaluate(HEAD) == [True, True, True]
+
+
+def test_a_finger_hits_a_switch(open_page: Callable[..., Opened], served: str) -> None:
+    view: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    page = open_page(served, CHAPTER, **view).page
+    for kind in KINDS:
+        box = page.locator(f".mtfl-switch[data-kind={kind}]").bounding_box()
+        assert box is not None
+        assert box["width"] >= 40
+        for place in (-19, 19):  # from its middle, above and below what is seen of it
+            before = pressed(page, kind)
+            page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + place)
+            assert pressed(page, kind) != before
 
 
 LOOK = "node => ((style) => [style.backgroundColor, style.color])(getComputedStyle(node))"

@@ -14,7 +14,7 @@ import pytest
 from opened import Opened
 
 BOOK = Path(__file__).parents[2] / "book"
-LINK = re.compile(r"\]\((#fig-[^)?\s]+\?[^)\s]*)\)")
+LINK = re.compile(r"\]\((#fig-[^)?\s]+\?[^)\s]*=[^)\s]*)\)")  # those without a value are numbers to drag
 DRAWS = 20  # more than the first: what "Resample" gives
 
 

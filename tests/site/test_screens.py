@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from opened import Opened
+from PIL import Image
 
 WIDTHS = (1280, 768, 640, 412, 360, 320)  # 640 is 1280 at a zoom of 200 %
 SHEET = 658  # CSS pixels between the margins of A4
@@ -100,10 +104,13 @@ FAULTS = r"""legible => {
     for (const box of all(".mtfl-table, .pst-scrollable-table-container"))
         if (innerWidth >= 1280 && scrolls(box)) fault("table scrolls sideways", told(box));
 
-    // The caption of a table that scrolls is as wide as the column.
+    // The caption of a table that scrolls is as wide as the column, and lies on the shadow of what scrolls.
     for (const caption of all("caption")) {
         const column = caption.closest("table").parentElement;
         if (caption.offsetWidth > column.clientWidth + 1) fault("caption cut", told(caption));
+        const ground = getComputedStyle(caption).backgroundColor;
+        if (scrolls(column) && (ground === "rgba(0, 0, 0, 0)" || caption.offsetWidth < column.clientWidth - 1))
+            fault("shadow over a caption", told(caption));
     }
 
     // Tables keep their words; an address or a line of code may be broken, but not letter by letter.
@@ -176,7 +183,28 @@ LETTER = (
 )
 SVG = LETTER + '<path d="M0 0h9v9z"/></g></svg></figure>'
 BOX = '<div style="overflow-x: auto; {}"><div style="width: 500px; height: 9px"></div></div>'
+CAPTIONED = '<table style="width: 500px"><caption style="max-width: 300px">x</caption><tr><td>x</td></tr></table>'
 SIGN = "background: " + ", ".join(["linear-gradient(red, blue) local"] * 2 + ["linear-gradient(red, blue)"] * 2)
+
+
+@pytest.mark.parametrize("scale", [1.5, 2, 3])
+def test_what_does_not_scroll_has_no_shadow(open_page: Callable[..., Opened], served: str, scale: float) -> None:
+    view: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": scale}
+    opened = open_page(served, "03_multitask_training.html", **view)
+    formula = opened.page.locator("#thm-exact-step mjx-container[display=true]")
+    formula.scroll_into_view_if_needed()
+    opened.settle()
+
+    def edge() -> float:
+        """How much darker the last pixels of a formula are than its ground."""
+        picture = np.asarray(Image.open(io.BytesIO(formula.screenshot())).convert("L")).astype(float)
+        middle = picture[len(picture) // 3 : len(picture) // 2]
+        return float(middle.max() - middle[:, -9:].mean(axis=0).min())
+
+    assert formula.evaluate("node => node.scrollWidth <= node.clientWidth")
+    assert edge() < 3
+    formula.evaluate("node => node.style.backgroundSize = '0 0, 0 0, 1px 100%, 1px 100%'")  # the line that was there
+    assert edge() > 10
 
 
 @pytest.mark.parametrize(
@@ -197,6 +225,7 @@ SIGN = "background: " + ", ".join(["linear-gradient(red, blue) local"] * 2 + ["l
             "word broken in a table",
         ),
         ('<div><table><caption style="width: 500px">x</caption></table></div>', "caption cut"),
+        (f'<div style="overflow: auto; {SIGN}">{CAPTIONED}</div>', "shadow over a caption"),
         (f'<pre style="overflow: auto; {SIGN}">{"x" * 99}</pre>', "code scrolls sideways"),
         (BOX.format(""), "no sign of scrolling"),
         ('<div style="width: 500px">x</div>', "page scrolls sideways"),

@@ -47,16 +47,7 @@ if (HTMLElement.prototype.showPopover) {
   function targetOf(link) {
     const [address, anchor = ""] = link.href.split("#");
     if (!address.startsWith(root) || !address.endsWith(".html")) return null;
-    return { page: address.slice(root.length, -".html".length), anchor: decoded(anchor) };
-  }
-
-  /** The name that an address spells, or as it stands if it spells none. */
-  function decoded(anchor) {
-    try {
-      return decodeURIComponent(anchor);
-    } catch {
-      return anchor;
-    }
+    return { page: address.slice(root.length, -".html".length), anchor: mtfl.decoded(anchor) };
   }
 
   const here = targetOf(location);

@@ -35,9 +35,7 @@
     button.addEventListener("click", () => {
       const { kind } = button.dataset, state = root.dataset[kind] === "open" ? "closed" : "open";
       turn(button, state);
-      try {
-        localStorage.setItem(`mtfl-${kind}`, state);
-      } catch { /* the reader's browser keeps nothing */ }
+      mtfl.kept(`mtfl-${kind}`, state);
     });
   }
   show();
@@ -46,42 +44,39 @@
   addEventListener("pageshow", ({ persisted }) => {
     if (!persisted) return;
     for (const button of switches) {
-      const { kind } = button.dataset;
-      let state = root.dataset[kind];
-      try {
-        state = localStorage.getItem(`mtfl-${kind}`) ?? state;
-      } catch { /* as above */ }
+      const { kind } = button.dataset, state = mtfl.kept(`mtfl-${kind}`) ?? root.dataset[kind];
       if (state !== root.dataset[kind]) turn(button, state);
     }
   });
 
   /** Open all that folds away what the address leads to, and go there: a browser that opens it may stop elsewhere. */
-  function reveal() {
+  function reveal(goes = true) {
     const name = location.hash.slice(1).split("?")[0];
-    const target = document.getElementById(name) ?? document.getElementById(decoded(name));
+    const target = document.getElementById(name) ?? document.getElementById(mtfl.decoded(name));
     const inner = target?.closest("details");
     for (let box = inner; box; box = box.parentElement.closest("details")) box.open = true;
-    if (inner) land(target, 3);
+    if (inner && goes) mtfl.hold(() => target.scrollIntoView({ behavior: "instant" }));
   }
 
-  /** Go to a place; once more in the next frames, as what comes near the window on the way takes its own height. */
-  function land(target, frames) {
-    target.scrollIntoView({ behavior: "instant" });
-    if (frames) requestAnimationFrame(() => land(target, frames - 1));
-  }
+  // Who reloads a page, or comes back to it, is where the browser has put him.
+  reveal(performance.getEntriesByType("navigation")[0]?.type === "navigate");
 
-  function decoded(name) {
-    try {
-      return decodeURIComponent(name);
-    } catch { // a per cent sign of its own
-      return name;
-    }
-  }
-
-  reveal();
-  addEventListener("hashchange", reveal);
+  // Where links within the page were when they were followed: what has opened since has moved them.
+  const left = [];
+  let isBack = false;
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
-    if (link?.hash && link.href === location.href) setTimeout(reveal); // the address does not change
+    if (!link?.hash || event.defaultPrevented) return;
+    if (link.href === location.href) setTimeout(reveal); // the address does not change
+    else if (link.href.split("#")[0] === location.href.split("#")[0]) {
+      const place = { link, top: link.getBoundingClientRect().top, address: location.href };
+      history.replaceState({ ...history.state, left: left.push(place) - 1 }, "");
+    }
   });
+  addEventListener("popstate", ({ state }) => {
+    const place = left[state?.left];
+    isBack = place?.address === location.href && place.link.checkVisibility();
+    if (isBack) mtfl.hold(() => scrollBy({ top: place.link.getBoundingClientRect().top - place.top, behavior: "instant" }));
+  });
+  addEventListener("hashchange", () => reveal(!isBack)); // comes after popstate
 }

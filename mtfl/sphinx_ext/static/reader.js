@@ -115,7 +115,7 @@
     return words.textContent.replace(/\s+/g, " ").trim();
   }
 
-  /** A sentence and a BibTeX entry for the statement or figure with this id, and the paper's where it is the paper's. */
+  /** A sentence and a BibTeX entry for the statement or figure with this id. */
   function citation(id) {
     const box = document.getElementById(id);
     const figure = box.querySelector("figcaption .caption-number");
@@ -126,10 +126,7 @@
     const sentence = `${book.author}. ${book.title}, ${book.year}. ${place}.${address && ` ${address}`}`;
     const fields = { author: `{${book.author}}`, title: book.title, year: book.year, note: place, url: address };
     const lines = Object.entries(fields).filter(([, value]) => value).map(([key, value]) => `    ${key} = {${value}}`);
-    const cited = [["Sentence", sentence], ["BibTeX", `@misc{mtfl-${id},\n${lines.join(",\n")}\n}`]];
-    if (!box.matches(".source-paper")) return cited;
-    return [["Sentence", `${book.paper.sentence} As stated in: ${sentence}`],
-      ["BibTeX", `${book.paper.bibtex}\n\n${cited[1][1]}`]];
+    return [["Sentence", sentence], ["BibTeX", `@misc{mtfl-${id},\n${lines.join(",\n")}\n}`]];
   }
 
   /** Show texts with a button to copy each. */
@@ -190,9 +187,9 @@
     const link = event.target.closest("a.headerlink, a.mtfl-link"), cite = event.target.closest("button.mtfl-cite");
     if (link && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {
       event.preventDefault();
-      put(addressOf(decodeURIComponent(link.hash.slice(1))), "Link copied.");
+      put(addressOf(mtfl.decoded(link.hash.slice(1))), "Link copied.");
     } else if (cite) {
-      const id = decodeURIComponent(cite.parentElement.querySelector(".mtfl-link").hash.slice(1));
+      const id = mtfl.decoded(cite.parentElement.querySelector(".mtfl-link").hash.slice(1));
       open(cite.getAttribute("aria-label"), citation(id));
     }
   });
