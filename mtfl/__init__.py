@@ -7,12 +7,16 @@ from mtfl.network import TwoLayerReLU
 from mtfl.pretraining import PretrainSettings, pretrain
 from mtfl.randomness import streams
 from mtfl.tasks import all_tasks, limit_kernel, sample_tasks, task_kernel, walsh_coefficients
-from mtfl.transfer import learning_curves, transfer_accuracy
+from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves, transfer_accuracy
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "FrozenFeatures",
     "GaussianInputs",
     "HypercubeInputs",
     "PretrainSettings",
+    "TransferSettings",
     "TwoLayerReLU",
     "all_tasks",
     "conditioning",
