@@ -1,6 +1,12 @@
 """Multi-task feature learning with two-layer ReLU networks: the package that the book's chapters call."""
 
-from mtfl.contrastive import one_step_heads, pseudo_contrastive_loss, representation_gradient, ridge_heads
+from mtfl.contrastive import (
+    Anchors,
+    one_step_heads,
+    pseudo_contrastive_loss,
+    representation_gradient,
+    ridge_heads,
+)
 from mtfl.inputs import GaussianInputs, HypercubeInputs
 from mtfl.metrics import conditioning, energy_ratio, principal_angles
 from mtfl.network import TwoLayerReLU
@@ -12,6 +18,7 @@ from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves, tra
 __version__ = "0.1.0"
 
 __all__ = [
+    "Anchors",
     "FrozenFeatures",
     "GaussianInputs",
     "HypercubeInputs",
