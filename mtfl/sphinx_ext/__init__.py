@@ -9,8 +9,9 @@ import dataclasses
 import html
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from myst_nb.core.render import load_mime_renders
@@ -135,7 +136,8 @@ def first_picture(state: dict[str, Any], model_id: str) -> tuple[str, Any] | Non
 class WidgetFallback:
     """A myst-nb renderer: in place of an ipywidgets control, its first picture and how to run it."""
 
-    mime_priority_overrides = (("*", WIDGET_VIEW, 45),)  # text/html (30) of the same output wins
+    # text/html (30) of the same output wins
+    mime_priority_overrides: ClassVar[Sequence[tuple[str, str, int | None]]] = (("*", WIDGET_VIEW, 45),)
 
     @staticmethod
     def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> list[nodes.Element] | None:
