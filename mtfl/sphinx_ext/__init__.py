@@ -9,9 +9,8 @@ import dataclasses
 import html
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from myst_nb.core.render import load_mime_renders
@@ -136,8 +135,7 @@ def first_picture(state: dict[str, Any], model_id: str) -> tuple[str, Any] | Non
 class WidgetFallback:
     """A myst-nb renderer: in place of an ipywidgets control, its first picture and how to run it."""
 
-    # text/html (30) of the same output wins
-    mime_priority_overrides: ClassVar[Sequence[tuple[str, str, int | None]]] = (("*", WIDGET_VIEW, 45),)
+    mime_priority_overrides = (("*", WIDGET_VIEW, 45),)  # text/html (30) of the same output wins
 
     @staticmethod
     def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> list[nodes.Element] | None:
@@ -324,7 +322,8 @@ def add_static_files(app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
-    if WidgetFallback not in (renderers := load_mime_renders()):  # an entry point would act in every project
+    renderers: list[Any] = load_mime_renders()
+    if WidgetFallback not in renderers:  # an entry point would act in every project
         renderers.append(WidgetFallback)
     app.connect("config-inited", add_static_files)
     cards.setup(app)
