@@ -1,18 +1,29 @@
 """Multi-task feature learning with two-layer ReLU networks: the package that the book's chapters call."""
 
-from mtfl.contrastive import one_step_heads, pseudo_contrastive_loss, representation_gradient, ridge_heads
+from mtfl.contrastive import (
+    Anchors,
+    one_step_heads,
+    pseudo_contrastive_loss,
+    representation_gradient,
+    ridge_heads,
+)
 from mtfl.inputs import GaussianInputs, HypercubeInputs
 from mtfl.metrics import conditioning, energy_ratio, principal_angles
 from mtfl.network import TwoLayerReLU
 from mtfl.pretraining import PretrainSettings, pretrain
 from mtfl.randomness import streams
 from mtfl.tasks import all_tasks, limit_kernel, sample_tasks, task_kernel, walsh_coefficients
-from mtfl.transfer import learning_curves, transfer_accuracy
+from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves, transfer_accuracy
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "Anchors",
+    "FrozenFeatures",
     "GaussianInputs",
     "HypercubeInputs",
     "PretrainSettings",
+    "TransferSettings",
     "TwoLayerReLU",
     "all_tasks",
     "conditioning",

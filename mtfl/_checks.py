@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +16,16 @@ def require(
     """Raise ``error("where: name must be rule; got VALUE. Remedy.")`` unless ``ok``."""
     if not ok:
         raise error(f"{where}: {name} must be {rule}; got {got}. {remedy}")
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """The block imports what an extra of the package brings; where that is not installed, say so and how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        said = f"mtfl: {error.name} must be installed; got no such module. Install it with pip install 'mtfl[{name}]'."
+        raise ModuleNotFoundError(said, name=error.name) from None
 
 
 def integer(where: str, name: str, value: Any, *, least: int | None = None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
+import hashlib
 import json
 import os
 import signal
@@ -10,9 +11,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +23,7 @@ import pytest
 import torch
 import xarray as xr
 from distributed import Client, LocalCluster
+from filelock import FileLock
 from sentences import refuses
 from waiting import HANG, wait_for
 
@@ -39,7 +40,7 @@ from mtfl.sweeps import (
     runner,
 )
 from mtfl.sweeps.__main__ import main
-from mtfl.sweeps.dataset import dataset, export, write_zarr
+from mtfl.sweeps.dataset import dataset, export, note, write_zarr
 from mtfl.sweeps.runner import run_sweep, status
 
 ROOT = Path(__file__).parents[1]
@@ -150,6 +151,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("experiment", None, ValueError, "sweep: experiment must be given"),
         ("experiment", "steps", ValueError, "sweep: experiment must be one of recovery, step, transfer; got 'steps'"),
         ("seeds", 0, ValueError, "sweep: seeds must be at least 1; got 0"),
+        ("seeds", 100000000000, ValueError, "sweep: runs must be at most 1,000,000; got 400,000,000,000. Choose fewer"),
         ("seeds", "3", TypeError, "sweep: seeds must be an integer; got str '3'"),
         ("grid", [1], TypeError, "sweep: grid must be a table; got list"),
         ("grid", {}, ValueError, "sweep: grid must be a table with at least one list; got none"),
@@ -177,6 +179,24 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     file.write_text("experiment step")
     with refuses(ValueError, "sweep: bad.toml must be a TOML file; got an error: Expected '='"):
         Sweep.read(file)
+    file.write_bytes(b"experiment = '\xff'")
+    with refuses(ValueError, "sweep: bad.toml must be a TOML file; got an error: 'utf-8' codec can't decode"):
+        Sweep.read(file)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("content", [None, 3, [], "abc"])
+def test_a_plan_that_is_no_table_is_refused(content: Any) -> None:
+    with refuses(TypeError, "sweep: a plan must be a table; got"):
+        Sweep.of(content)
+
+
+def test_a_fingerprint_is_that_of_the_same_runs_in_the_same_order() -> None:
+    sweep = Sweep.of(STEP)
+    assert Sweep.of(json.loads(json.dumps(sweep.content()))).fingerprint == sweep.fingerprint
+    turned = STEP | {"grid": dict(reversed(STEP["grid"].items()))}
+    others = [turned, changed("seeds", 4), changed("settings.d", 9), changed("grid.tasks", [4, 1])]
+    assert len({sweep.fingerprint, *(Sweep.of(other).fingerprint for other in others)}) == 5
 
 
 # The experiments
@@ -230,15 +250,16 @@ def test_transfer_is_a_point_of_the_learning_curves() -> None:
 # The journal
 
 
-RUNS = [Run({"tasks": t}, seed, {"energy": t / 7}, 0.5, "1.0", "") for t in (1, 2) for seed in (0, 1)]
+VERSIONS = {"mtfl": "1.0", "torch": "2.0", "python": "3.0"}
+RUNS = [Run({"tasks": t}, seed, {"energy": t / 7}, 0.5, VERSIONS, "") for t in (1, 2) for seed in (0, 1)]
 
 
 def test_the_journal_returns_what_was_appended(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "runs.jsonl")
+    journal = Journal(tmp_path / "runs.jsonl", Sweep.of(STEP))
     assert journal.read() == ({}, 0)
     for run in RUNS:
         journal.append(run)
-    again = Run({"tasks": 1}, 0, {}, 0.1, "1.0", "ValueError: no")
+    again = Run({"tasks": 1}, 0, {}, 0.1, VERSIONS, "ValueError: no")
     journal.append(again)
     runs, damaged = journal.read()
     assert runs == {run.key: run for run in RUNS} | {again.key: again}
@@ -254,13 +275,28 @@ def flip(line: bytes) -> bytes:
     "damage", [flip, lambda line: line[:40], lambda line: line[10:], lambda line: b"\0" * len(line)]
 )
 def test_a_damaged_line_is_seen(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    journal = Journal(tmp_path / "runs.jsonl")
+    journal = Journal(tmp_path / "runs.jsonl", Sweep.of(STEP))
     journal.write(RUNS)
     lines = journal.path.read_bytes().splitlines()
     for at in (0, 2, 3):
         bad = [damage(line) if k == at else line for k, line in enumerate(lines)]
         journal.path.write_bytes(b"\n".join(bad) + (b"\n" if at < 3 else b""))
         assert journal.read() == ({run.key: run for k, run in enumerate(RUNS) if k != at}, 1)
+
+
+def sealed(body: str) -> bytes:
+    """A line of a journal with its checksum."""
+    return hashlib.sha256(body.encode()).hexdigest()[:16].encode() + b" " + body.encode() + b"\n"
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", "null", "no JSON", '{"sweep": "0123456789abcdef"}'])
+def test_a_whole_line_that_is_no_run_of_the_sweep_is_refused(tmp_path: Path, body: str) -> None:
+    journal = Journal(tmp_path / "runs.jsonl", Sweep.of(STEP))
+    journal.write(RUNS)
+    with journal.path.open("ab") as file:
+        file.write(sealed(body))
+    with refuses(ValueError, f"sweep: line 5 of {journal.path} must be a run of the sweep in its folder; got one that"):
+        journal.read()
 
 
 # Running, with a worker that is a thread
@@ -270,14 +306,16 @@ def test_a_sweep_equals_its_runs_one_by_one(tmp_path: Path, threads: str) -> Non
     found = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
     assert not found.missing and not found.failed and not found.damaged
     assert numbers(found.runs) == numbers(performed(STEP))
-    assert {run.version for run in found.runs} == {"0.1.0"} and all(run.seconds > 0 for run in found.runs)
+    here = {"mtfl": mtfl.__version__, "torch": torch.__version__, "python": sys.version.split()[0]}
+    assert all(run.versions == here and run.seconds > 0 for run in found.runs)
     assert status(tmp_path) == found
     stored = xr.open_zarr(tmp_path / "dataset.zarr", consolidated=False).load()
     assert dict(stored.sizes) == {"law": 2, "tasks": 2, "batch_size": 1, "seed": 3}
     for run in found.runs:
         cell = stored.sel(**run.point, seed=run.seed)
         assert {name: float(cell[name]) for name in run.results} == run.results
-        assert float(cell["seconds"]) == run.seconds and str(cell["version"].item()) == "0.1.0"
+        assert float(cell["seconds"]) == run.seconds
+        assert {name: cell[f"{name}_version"].item() for name in here} == here
         assert str(cell["error"].item()) == ""
     assert stored.attrs == {"experiment": "step", "d": 8, "r": 2, "neurons": 8}
 
@@ -350,11 +388,71 @@ def test_changed_settings_are_refused(tmp_path: Path, threads: str) -> None:
 
 
 def test_one_process_at_a_time(tmp_path: Path, threads: str) -> None:
-    with (tmp_path / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with refuses(ValueError, "sweep: the folder must be free; got"):
-            run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
+    with FileLock(tmp_path / "lock"), refuses(ValueError, "sweep: the folder must be free; got"):
+        run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
     assert not (tmp_path / "runs.jsonl").exists()
+    assert not run_sweep(Sweep.of(STEP), tmp_path, cluster=threads).missing
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlockable(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(FileLock, "acquire", unlockable)
+    with refuses(OSError, f"sweep: {tmp_path / 'lock'} must be written to; got No locks available."):
+        run_sweep(Sweep.of(STEP), tmp_path)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "{", '{"experiment": "step"}', "\N{EURO SIGN}"])
+def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
+    plan = tmp_path / "sweep.json"
+    plan.write_text(text, encoding="latin-1" if text.isascii() else "utf-16")
+    for act in (
+        lambda: run_sweep(Sweep.of(STEP), tmp_path, cluster="tcp://nobody.invalid:1"),
+        lambda: status(tmp_path),
+    ):
+        with refuses(ValueError, f"sweep: {plan} must be the plan that run wrote; got an error: "):
+            act()
+
+
+@pytest.mark.parametrize("name", ["dataset.zarr", "out", "sweep.json", "runs.jsonl", "lock"])
+def test_what_cannot_be_written_is_found_before_the_work(tmp_path: Path, name: str) -> None:
+    """A file where a folder is due, or a folder where a file is."""
+    folder = tmp_path / "out"
+    place = tmp_path / name if name == "out" else folder / name
+    place.parent.mkdir(exist_ok=True)
+    place.touch() if name in ("out", "dataset.zarr") else place.mkdir()
+    with pytest.raises((OSError, ValueError), match=rf"^sweep: {place} must be .*; got .*\. [A-Z].*\.$"):
+        run_sweep(Sweep.of(STEP), folder, cluster="tcp://nobody.invalid:1")  # nobody is asked to work
+
+
+def test_runs_of_other_versions_are_refused_unless_asked_for(
+    tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
+    journal = Journal(tmp_path / "runs.jsonl", Sweep.of(STEP))
+    journal.write(first.runs[:7])
+    older = {name: f"{version}.old" for name, version in first.runs[0].versions.items()}
+    for name in older:
+        journal.write([replace(first.runs[0], versions=first.runs[0].versions | {name: older[name]}), *first.runs[1:7]])
+        before = journal.path.read_bytes()
+        with refuses(ValueError, f"sweep: the runs of {journal.path} must be of the versions here, mtfl "):
+            run_sweep(Sweep.of(STEP), tmp_path, cluster="tcp://nobody.invalid:1")
+        assert journal.path.read_bytes() == before
+    journal.write(replace(run, versions=older) for run in first.runs[:7])
+    found = run_sweep(Sweep.of(STEP), tmp_path, cluster=threads, mix_versions=True)
+    assert [run.versions == older for run in found.runs] == [True] * 7 + [False] * 5
+    now, then = (", ".join(f"{k} {v}" for k, v in run.versions.items()) for run in (found.runs[-1], found.runs[0]))
+    assert f"by {now} and {then}" in str(found)
+    note(tmp_path / "runs.jsonl", Sweep.of(STEP), found.runs, "a command")
+    kept = json.loads((tmp_path / "made.json").read_text())["runs.jsonl"]["versions"]
+    assert kept == {k: f"{v}, {older[k]}" for k, v in first.runs[0].versions.items()}
+    # and a worker that has other versions
+    monkeypatch.setattr(runner.mtfl, "__version__", "9.9.9")
+    with refuses(ValueError, "sweep: the runs of a worker must be of the versions here, mtfl 9.9.9, torch"):
+        for run in found.runs[:1]:
+            runner._check_versions("a worker", run)
 
 
 def test_where_there_is_no_sweep_and_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,14 +475,14 @@ def test_what_dask_raises_becomes_the_error(tmp_path: Path, threads: str, monkey
 
 
 def test_a_lost_scheduler_is_named(tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_completed = runner.as_completed
+    submit = Client.map
 
-    def cancelled(futures: list[Future], **options: bool) -> Iterator[tuple[Future, object]]:
-        for future in futures:
-            future.cancel()
-        yield from as_completed(futures, **options)
+    def cancelled(self: Client, *arguments: Any, **options: Any) -> Any:
+        futures = submit(self, *arguments, **options)
+        self.cancel(futures)
+        return futures
 
-    monkeypatch.setattr(runner, "as_completed", cancelled)
+    monkeypatch.setattr(Client, "map", cancelled)
     with refuses(ConnectionError, "sweep: the scheduler must be there to the end; got none any more"):
         run_sweep(Sweep.of(STEP), tmp_path, cluster=threads)
 
@@ -400,6 +498,7 @@ def test_export(tmp_path: Path) -> None:
     for name in ("energy", "conditioning", "weakest_share"):
         np.testing.assert_allclose(table[name], data[name], rtol=1e-3)
     export(data, tmp_path / "few.csv", percentiles=(10, 50), results=("energy",))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["all.csv", "few.csv"]
     lines = (tmp_path / "few.csv").read_text().splitlines()
     assert lines[0] == "law,tasks,batch_size,energy_10,energy_50" and len(lines) == 5
     table = pd.read_csv(tmp_path / "few.csv").set_index(axes).to_xarray()
@@ -435,14 +534,28 @@ def test_the_command_line(tmp_path: Path, threads: str, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == said
     assert main(["export", out, str(tmp_path / "a.csv"), "--percentiles", "50", "--results", "energy"]) == 0
     assert (tmp_path / "a.csv").read_text().startswith("tasks,energy_50\n1,")
+    made = json.loads((tmp_path / "made.json").read_text())
+    assert made["a.csv"] == {
+        "command": f"python -m mtfl.sweeps export {out} {tmp_path / 'a.csv'} --percentiles 50 --results energy",
+        "sweep": Sweep.read(file).fingerprint,
+        "versions": status(Path(out)).runs[0].versions,
+        "sha256": hashlib.sha256((tmp_path / "a.csv").read_bytes()).hexdigest(),
+    }
+    assert main(["export", out, str(tmp_path / "b.csv")]) == 0  # others in the folder keep their entry
+    assert json.loads((tmp_path / "made.json").read_text()).keys() == {"a.csv", "b.csv"}
+    (tmp_path / "made.json").write_text("[]")
+    with pytest.raises(SystemExit):
+        main(["export", out, str(tmp_path / "b.csv")])
+    said = capsys.readouterr().err
+    assert said.startswith(f"export: {tmp_path / 'made.json'} must be a table in JSON; got []. Restore or remove it.")
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('experiment = "step"', "sweep: seeds must be given"),
+        ('experiment = "step"', "sweep.toml: sweep: seeds must be given"),
         ("seeds = ", "sweep: sweep.toml must be a TOML file"),
-        (None, "[Errno 2]"),
+        (None, "sweep: {file} must be a file to read; got No such file or directory. Name one"),
     ],
 )
 def test_the_command_line_refuses(
@@ -454,7 +567,7 @@ def test_the_command_line_refuses(
     with pytest.raises(SystemExit) as caught:
         main(["run", str(file), "--out", str(tmp_path / "out")])
     assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith(sentence)
+    assert capsys.readouterr().err.startswith(sentence.format(file=file))
     assert not (tmp_path / "out").exists()
 
 
@@ -585,20 +698,173 @@ def address_in(file: Path) -> str | None:
 
 def test_a_scheduler_started_by_hand(tmp_path: Path) -> None:
     """`dask scheduler` and `dask worker` as processes of their own; the command line is given the address."""
-    file, found = tmp_path / "sweep.toml", tmp_path / "scheduler.json"
+    file = tmp_path / "sweep.toml"
     file.write_text(LONG_TOML.replace("seeds = 6", "seeds = 2"))
-    place = ("--host", "127.0.0.1", "--no-dashboard")
-    with started("-m", "dask", "scheduler", "--port", "0", "--scheduler-file", str(found), *place) as scheduler:
-        address = wait_for(lambda: address_in(found), scheduler.ended)
-        assert address
-        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path), *place)
-        with started("-m", "dask", "worker", address, *options) as worker, Client(address, timeout=HANG) as client:
+    with scheduler_by_hand(tmp_path) as (scheduler, address):
+        with worker_by_hand(tmp_path, address) as worker, Client(address, timeout=HANG) as client:
             wait_for(lambda: client.scheduler_info()["workers"], worker.ended)
             out = tmp_path / "out"
             assert main(["run", str(file), "--out", str(out), "--cluster", address]) == 0
             assert len(client.scheduler_info()["workers"]) == 1  # it was used, and is still there
             assert worker.ended() is None and scheduler.ended() is None
     assert numbers(status(out).runs) == numbers(performed(LONG | {"seeds": 2}))
+
+
+LOOKS = """
+import sys
+from mtfl.sweeps import runner
+from mtfl.sweeps.__main__ import main
+runner._LOOK_SECONDS = 0.01
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@contextmanager
+def scheduler_by_hand(folder: Path) -> Iterator[tuple[Started, str]]:
+    """A process of `dask scheduler`, and its address."""
+    found = folder / "scheduler.json"
+    place = ("--host", "127.0.0.1", "--no-dashboard")
+    with started("-m", "dask", "scheduler", "--port", "0", "--scheduler-file", str(found), *place) as scheduler:
+        yield scheduler, str(wait_for(lambda: address_in(found), scheduler.ended))
+
+
+def worker_by_hand(folder: Path, address: str) -> AbstractContextManager[Started]:
+    """A process of `dask worker`."""
+    options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder), "--host", "127.0.0.1")
+    return started("-m", "dask", "worker", address, *options, "--no-dashboard")
+
+
+def test_without_workers_it_says_so_and_ends(tmp_path: Path) -> None:
+    """A scheduler alone, and one whose last worker leaves; looks are counted."""
+    file, out = tmp_path / "sweep.toml", tmp_path / "out"
+    file.write_text(LONG_TOML)
+    with scheduler_by_hand(tmp_path) as (_, address):
+        command = ("run", str(file), "--out", str(out), "--cluster", address, "--patience")
+        none, ends = (
+            f"sweep: there is no worker now. Start some with dask worker {address}",
+            "sweep: workers must be there",
+        )
+        with started("-c", LOOKS, *command, "3") as sweep:
+            assert sweep.process.wait(timeout=HANG) == 2
+            assert sweep.said().count(none) == 1
+            assert f"{ends}; got none at 3 looks in a row" in sweep.said()
+        with (
+            worker_by_hand(tmp_path, address) as worker,
+            started("-c", LOOKS.replace("import sys", HELD.split("runpy.run")[0]), "2", *command, "3") as sweep,
+        ):
+            wait_for(sweep.is_held, lambda: sweep.ended() or worker.ended())
+            worker.process.kill()
+            worker.process.wait(timeout=HANG)
+            sweep.process.send_signal(signal.SIGCONT)
+            assert sweep.process.wait(timeout=HANG) == 2, sweep.said()
+            assert none in sweep.said() and ends in sweep.said()
+    assert 2 <= len(status(out).runs) < 24
+
+
+def test_a_scheduler_that_is_killed_is_named(tmp_path: Path) -> None:
+    file, out = tmp_path / "sweep.toml", tmp_path / "out"
+    file.write_text(LONG_TOML)
+    with scheduler_by_hand(tmp_path) as (scheduler, address), worker_by_hand(tmp_path, address):
+        with started("-c", HELD, "2", "run", str(file), "--out", str(out), "--cluster", address) as sweep:
+            wait_for(sweep.is_held, lambda: sweep.ended() or scheduler.ended())
+            scheduler.process.kill()
+            sweep.process.send_signal(signal.SIGCONT)
+            assert sweep.process.wait(timeout=HANG) == 2, sweep.said()
+            assert "sweep: the scheduler must be there to the end; got none any more" in sweep.said()
+
+
+def test_a_worker_of_another_version_is_refused(tmp_path: Path) -> None:
+    """The main process has another version than its workers; then a folder has runs of another version."""
+    file, out = tmp_path / "sweep.toml", tmp_path / "out"
+    file.write_text(LONG_TOML)
+    other = LOOKS.replace("runner._LOOK_SECONDS = 0.01", "import mtfl; mtfl.__version__ = '9.9.9'")
+    command = ("run", str(file), "--out", str(out), "--workers", "1")
+    with started("-c", other, *command) as sweep:
+        assert sweep.process.wait(timeout=HANG) == 2
+        assert "sweep: the runs of a worker must be of the versions here, mtfl 9.9.9" in sweep.said()
+    assert lines(out) == 0
+    with started("-c", HELD, "3", *command) as sweep:
+        wait_for(sweep.is_held, sweep.ended)
+    with started("-c", other, *command) as sweep:
+        assert sweep.process.wait(timeout=HANG) == 2
+        assert f"sweep: the runs of {out / 'runs.jsonl'} must be of the versions here, mtfl 9.9.9" in sweep.said()
+    with started("-c", other, *command, "--mix-versions") as sweep:
+        assert sweep.process.wait(timeout=HANG) == 0, sweep.said()
+    assert lines(out) == 24
+
+
+def test_a_line_of_another_sweep_is_refused(tmp_path: Path) -> None:
+    file, out = tmp_path / "sweep.toml", tmp_path / "out"
+    file.write_text(LONG_TOML)
+    one, other = Sweep.of(LONG), Sweep.of(LONG | {"settings": LONG["settings"] | {"d": 17}})  # with the same grid
+    out.mkdir()
+    for sweep in (one, other):
+        run = runner.perform(next(iter(sweep.points())), 0, sweep=sweep)
+        Journal(out / "runs.jsonl", sweep).append(run)
+    with started("-m", "mtfl.sweeps", "run", str(file), "--out", str(out)) as process:
+        assert process.process.wait(timeout=HANG) == 2
+        assert process.said().startswith(
+            f"sweep: line 2 of {out / 'runs.jsonl'} must be a run of the sweep in its folder"
+        )
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: it is met by the workers, then by the file of runs."""
+    file, out = tmp_path / "sweep.toml", tmp_path / "out"
+    file.write_text(LONG_TOML)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1200, resource.RLIM_INFINITY))"
+    command = ("-c", LOOKS.replace("import sys", f"import sys; {limit}"), "run", str(file), "--out", str(out))
+    with started(*command) as sweep:
+        assert sweep.process.wait(timeout=HANG) == 2, sweep.said()
+        assert "sweep: the workers on this machine must start; got an error: [Errno 27] File too large" in sweep.said()
+    with scheduler_by_hand(tmp_path) as (_, address), worker_by_hand(tmp_path, address):
+        with started(*command, "--cluster", address) as sweep:
+            assert sweep.process.wait(timeout=HANG) == 2, sweep.said()
+            last = sweep.said().splitlines()[-1]
+            assert last.startswith(f"sweep: {out}/") and "must be written to; got File too large. Mend that" in last
+    kept = status(out)
+    assert 2 <= len(kept.runs) < 24
+    with started("-m", "mtfl.sweeps", "run", str(file), "--out", str(out)) as sweep:
+        assert sweep.process.wait(timeout=HANG) == 0, sweep.said()
+    assert all(run in status(out).runs for run in kept.runs)
+
+
+# Another user, who has found the scheduler's address, tries to have it do something: as one who knows no key, and as
+# one who has made a key and does not ask for the scheduler's.
+INTRUDER = """
+import os, ssl, sys
+from distributed import Client, Security
+
+class Careless(Security):
+    def get_connection_args(self, role):
+        found = super().get_connection_args(role)
+        found["ssl_context"].check_hostname, found["ssl_context"].verify_mode = False, ssl.CERT_NONE
+        return found
+
+os.setgid(65534)
+os.setuid(65534)
+address, how, patience = sys.argv[1:]
+try:
+    client = Client(address, security=Careless.temporary() if how == "key" else None, timeout=float(patience))
+    print("answered", client.submit(os.getuid).result())
+except OSError as error:
+    print("refused", repr(error))
+"""
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root can become another user")
+def test_the_cluster_on_this_machine_answers_to_nobody_else(tmp_path: Path) -> None:
+    with runner._client(None, 1) as client:
+        address = client.scheduler_info()["address"]
+        for scheme, how in (("tls", "key"), ("tcp", "none")):
+            asked = scheme + address[address.index(":") :]
+            with started("-c", INTRUDER, asked, how, str(HANG)) as other:
+                assert other.process.wait(timeout=HANG) == 0, other.said()
+                assert other.said().startswith("refused") and "losed" in other.said(), other.said()
+        assert client.submit(os.getuid).result() == 0  # it is there all the while
+    with scheduler_by_hand(tmp_path) as (_, address), worker_by_hand(tmp_path, address):
+        with started("-c", INTRUDER, address, "none", str(HANG)) as other:  # the same, where no key is asked for
+            assert other.process.wait(timeout=HANG) == 0 and "answered 0" in other.said(), other.said()
 
 
 def test_on_this_machine(tmp_path: Path) -> None:
@@ -612,6 +878,20 @@ def test_on_this_machine(tmp_path: Path) -> None:
         pids: Any = client.run(os.getpid)
         sockets = [socket for pid in pids.values() for socket in psutil.Process(pid).net_connections()]
         assert {socket.laddr.ip for socket in sockets if socket.status == "LISTEN"} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("absent", ["xarray", "distributed"])
+def test_a_missing_extra_is_named_with_the_remedy(absent: str) -> None:
+    code = f"import runpy, sys; sys.modules['{absent}'] = None; runpy.run_module('mtfl.sweeps', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    said = f"mtfl: {absent} must be installed; got no such module. Install it with pip install 'mtfl[sweeps]'.\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+def test_nothing_here_needs_a_unix() -> None:
+    """A lock is held through filelock, which has one for each system."""
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(runner.__file__).parent.glob("*.py"))
+    assert "fcntl" not in text
 
 
 def test_the_package_itself_imports_no_cluster() -> None:

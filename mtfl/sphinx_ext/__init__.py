@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from myst_nb.core.render import load_mime_renders
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -137,9 +138,9 @@ class WidgetFallback:
     mime_priority_overrides = (("*", WIDGET_VIEW, 45),)  # text/html (30) of the same output wins
 
     @staticmethod
-    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline_render: bool) -> list[nodes.Element] | None:
+    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> list[nodes.Element] | None:
         """Render a widget; return None for any other output."""
-        if inline_render or data.mime_type != WIDGET_VIEW:
+        if inline or data.mime_type != WIDGET_VIEW:
             return None
         widgets = renderer.renderer.nb_client.nb_metadata.get("widgets", {})
         state = widgets.get(WIDGET_STATE, {}).get("state", {})
@@ -334,6 +335,9 @@ def add_static_files(app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps to Sphinx."""
+    renderers: list[Any] = load_mime_renders()
+    if WidgetFallback not in renderers:  # an entry point would act in every project
+        renderers.append(WidgetFallback)
     app.connect("config-inited", add_static_files)
     cards.setup(app)
     citing.setup(app)

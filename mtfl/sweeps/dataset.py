@@ -1,18 +1,26 @@
-"""A sweep's runs as one xarray dataset, as Zarr and as a small CSV."""
+"""A sweep's runs as one xarray dataset, as Zarr and as a small CSV, and what made that."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from mtfl import _checks
-from mtfl.sweeps.journal import Run
+from mtfl.sweeps.journal import Run, replace, written
 from mtfl.sweeps.plan import Sweep
+
+with _checks.extra("sweeps"):
+    import xarray as xr
+
+MADE = "made.json"
+_WORDS = ("mtfl_version", "torch_version", "python_version")
 
 
 def dataset(sweep: Sweep, runs: Iterable[Run]) -> xr.Dataset:
@@ -24,19 +32,21 @@ def dataset(sweep: Sweep, runs: Iterable[Run]) -> xr.Dataset:
 
     Returns:
         A dataset whose dimensions are the axes of the grid and ``seed``. Each result of the experiment is a variable,
-        NaN where a run is missing or failed. Beside them stand ``seconds`` (NaN where missing), the ``version`` of mtfl
-        and the ``error`` (empty where there is none). Fixed settings are attributes.
+        NaN where a run is missing or failed. Beside them stand ``seconds`` (NaN where missing), ``mtfl_version``,
+        ``torch_version`` and ``python_version``, and the ``error`` (empty where there is none). Fixed settings are
+        attributes.
     """
     axes = sweep.grid | {"seed": tuple(range(sweep.seeds))}
     shape = tuple(map(len, axes.values()))
     numbers = {name: np.full(shape, np.nan) for name in (*sweep.experiment.results, "seconds")}
-    words = {name: np.full(shape, "", dtype=object) for name in ("version", "error")}
+    words = {name: np.full(shape, "", dtype=object) for name in (*_WORDS, "error")}
     places = [{value: i for i, value in enumerate(values)} for values in axes.values()]
     for run in runs:
         cell = tuple(place[value] for place, value in zip(places, (*run.point.values(), run.seed), strict=True))
         for name, value in (run.results | {"seconds": run.seconds}).items():
             numbers[name][cell] = value
-        words["version"][cell], words["error"][cell] = run.version, run.error
+        for name, value in zip((*_WORDS, "error"), (*run.versions.values(), run.error), strict=True):
+            words[name][cell] = value
     coordinates = {name: np.array(v, dtype=object if isinstance(v[0], str) else None) for name, v in axes.items()}
     variables = {name: (tuple(axes), array) for name, array in (numbers | words).items()}
     return xr.Dataset(variables, coordinates, {"experiment": sweep.name, **sweep.settings})
@@ -45,9 +55,10 @@ def dataset(sweep: Sweep, runs: Iterable[Run]) -> xr.Dataset:
 def write_zarr(data: xr.Dataset, folder: Path) -> None:
     """Write a dataset as Zarr, in the place of what the folder holds; open it with ``xarray.open_zarr(folder)``."""
     new = folder.with_suffix(".new")
-    data.to_zarr(new, mode="w", consolidated=False)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(new, folder)
+    with written(folder):
+        data.to_zarr(new, mode="w", consolidated=False)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(new, folder)
 
 
 def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = (), results: Sequence[str] = ()) -> None:
@@ -69,7 +80,7 @@ def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = (), res
     _checks.require(not empty, where, "every run", "finished without error", f"{empty} that are not", remedy)
     wrong = [p for p in percentiles if not 0 <= p <= 100]
     _checks.require(not wrong, where, "percentiles", "between 0 and 100", wrong, "Choose e.g. 5 50 95.")
-    table = data.drop_vars(["seconds", "version", "error"])
+    table = data.drop_vars(["seconds", *_WORDS, "error"])
     for name in results:
         _checks.choice(where, "results", name, tuple(map(str, table.data_vars)))
     table, order = table[list(results)] if results else table, [str(axis) for axis in data["seconds"].dims]
@@ -77,4 +88,39 @@ def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = (), res
         quantiles = {p: table.quantile(p / 100, "seed").drop_vars("quantile") for p in percentiles}
         table = xr.Dataset({f"{name}_{p}": quantiles[p][name] for name in table.data_vars for p in percentiles})
         order.remove("seed")
-    table.to_dataframe(dim_order=order).to_csv(path, float_format="%.4g", lineterminator="\n")
+    text = table.to_dataframe(dim_order=order).to_csv(float_format="%.4g", lineterminator="\n")
+    replace(path, text.encode())
+
+
+def note(path: Path, sweep: Sweep, runs: Iterable[Run], command: str) -> None:
+    """Write down what made a CSV file: in ``made.json`` beside it, under its name.
+
+    There stand the command, the :attr:`mtfl.sweeps.plan.Sweep.fingerprint` of the sweep, the versions of mtfl, torch
+    and Python that did its runs, and the SHA-256 checksum of the file.
+
+    Args:
+        path: of the file that :func:`export` has written.
+        sweep: whose runs it has.
+        runs: these runs.
+        command: that exported them.
+
+    Raises:
+        ValueError: if ``made.json`` is not what this function writes.
+    """
+    kept = path.with_name(MADE)
+    try:
+        made: Any = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    except ValueError as error:
+        made = error
+    _checks.require(isinstance(made, dict), "export", str(kept), "a table in JSON", made, "Restore or remove it.")
+    versions: dict[str, set[str]] = {}
+    for run in runs:
+        for name, version in run.versions.items():
+            versions.setdefault(name, set()).add(version)
+    made[path.name] = {
+        "command": command,
+        "sweep": sweep.fingerprint,
+        "versions": {name: ", ".join(sorted(found)) for name, found in versions.items()},
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    replace(kept, json.dumps(made, indent=1, sort_keys=True).encode() + b"\n")

@@ -1,14 +1,20 @@
-"""Finished runs on disk: one line each, with a checksum, so that a damaged line is seen and its run done again."""
+"""Finished runs on disk: one line each, with a checksum, so that a damaged line is seen and its run done again.
+
+A line names its sweep too: one that another sweep wrote is refused.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from mtfl.sweeps.plan import Sweep
 
 _DIGITS = 16
 
@@ -22,7 +28,7 @@ class Run:
         seed: its seed.
         results: named numbers; empty if it failed.
         seconds: how long it took.
-        version: of mtfl.
+        versions: of mtfl, torch and Python, where it ran.
         error: why it failed; empty if it did not.
     """
 
@@ -30,7 +36,7 @@ class Run:
     seed: int
     results: dict[str, float]
     seconds: float
-    version: str
+    versions: dict[str, str]
     error: str
 
     @property
@@ -51,38 +57,72 @@ class Journal:
     writing. A line counts if its checksum fits; of two lines for one run the later counts.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Name the file; it need not exist yet."""
-        self.path = path
+    def __init__(self, path: Path, sweep: Sweep) -> None:
+        """Name the file, which need not exist yet, and the sweep that its runs belong to."""
+        self.path, self._sweep = path, sweep.fingerprint
 
     def read(self) -> tuple[dict[str, Run], int]:
-        """The runs by their key, and the number of damaged lines."""
+        """The runs by their key, and the number of damaged lines.
+
+        Raises:
+            ValueError: if a line that is whole was written by another sweep.
+        """
         runs, damaged = {}, 0
-        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        for line in filter(None, lines):
+        with written(self.path):
+            lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        for number, line in enumerate(lines, start=1):
             checksum, _, body = line.partition(b" ")
             if checksum == _checksum(body):
-                run = Run(**json.loads(body))
+                run = self._run(body, number)
                 runs[run.key] = run
             else:
-                damaged += 1
+                damaged += line != b""
         return runs, damaged
 
     def write(self, runs: Iterable[Run]) -> None:
         """Replace the file by one with these runs, at once: a reader sees the old file or the new one."""
-        new = self.path.with_suffix(".new")
-        new.write_bytes(b"".join(map(_line, runs)))
-        os.replace(new, self.path)
+        replace(self.path, b"".join(map(self._line, runs)))
 
     def append(self, run: Run) -> None:
         """Add one run."""
-        with self.path.open("ab", buffering=0) as file:
-            file.write(_line(run))
+        with written(self.path), self.path.open("ab") as file:
+            file.write(self._line(run))
+
+    def _line(self, run: Run) -> bytes:
+        body = json.dumps({"sweep": self._sweep, **asdict(run)}).encode()
+        return _checksum(body) + b" " + body + b"\n"
+
+    def _run(self, body: bytes, number: int) -> Run:
+        """The run that a whole line holds."""
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            entry = json.loads(body)
+            if entry.pop("sweep") == self._sweep:
+                return Run(**entry)
+        rule, got = "a run of the sweep in its folder", "one that another sweep, or another mtfl, wrote"
+        remedy = "Take that line out, or take another folder."
+        raise ValueError(f"sweep: line {number} of {self.path} must be {rule}; got {got}. {remedy}")
 
 
-def _line(run: Run) -> bytes:
-    body = json.dumps(asdict(run)).encode()
-    return _checksum(body) + b" " + body + b"\n"
+def replace(path: Path, content: bytes) -> None:
+    """Give a file this content at once: a reader sees the old file or the new one."""
+    new = path.with_suffix(".new")
+    with written(path):
+        new.write_bytes(content)
+        os.replace(new, path)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """The block writes this file or folder; if the system does not let it, the error says so in one sentence.
+
+    Raises:
+        OSError: with that sentence.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = "Mend that, then give the same command again: finished runs are kept."
+        raise OSError(f"sweep: {path} must be written to; got {error.strerror or error}. {remedy}") from error
 
 
 def _checksum(body: bytes) -> bytes:

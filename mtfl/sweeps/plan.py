@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import itertools
+import json
 import math
 import tomllib
 import typing
@@ -17,6 +19,8 @@ from mtfl import _checks
 from mtfl.sweeps.experiments import EXPERIMENTS, Experiment
 
 Value = int | float | str | bool
+_MOST_RUNS = 1_000_000  # each is kept in memory while a sweep runs
+_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,20 @@ class Sweep:
 
         Raises:
             OSError: if the file cannot be read.
-            TypeError, ValueError: if it is no TOML, or as :meth:`of`.
+            TypeError, ValueError: if it is no TOML, or as :meth:`of`, with the file's name.
         """
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except OSError as error:
+            remedy = "Name one that is there."
+            raise OSError(f"sweep: {path} must be a file to read; got {error.strerror}. {remedy}") from error
+        except ValueError as error:  # of the TOML or of its letters
             remedy = "Mend that line."
             raise ValueError(f"sweep: {path.name} must be a TOML file; got an error: {error}. {remedy}") from error
-        return cls.of(content)
+        try:
+            return cls.of(content)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{path.name}: {error}") from error
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Sweep:
@@ -56,10 +66,12 @@ class Sweep:
 
         Raises:
             TypeError: if a value has the wrong type; the message names its key.
-            ValueError: if a key is unknown, missing or given twice, a list of the grid is empty or repeats a value, or
-                the experiment's settings refuse a combination.
+            ValueError: if a key is unknown, missing or given twice, a list of the grid is empty or repeats a value,
+                there are more than a million runs, or the experiment's settings refuse a combination.
         """
         where = "sweep"
+        got = type(content).__name__
+        _checks.require(isinstance(content, Mapping), where, "a plan", "a table", got, "Begin anew.", TypeError)
         _known(where, content, ("experiment", "seeds", "settings", "grid"))
         for key in ("experiment", "seeds"):
             _checks.require(key in content, where, key, "given", "nothing", f"Write {key} = ... at the top.")
@@ -96,6 +108,8 @@ class Sweep:
             given = key in fixed or key in axes
             _checks.require(given, where, key, "given", "nothing", "Write it under [settings] or [grid].")
         sweep = cls(name, {key: fixed[key] for key in fields if key in fixed and key not in axes}, axes, seeds)
+        remedy = "Choose fewer seeds or values."
+        _checks.require(sweep.size <= _MOST_RUNS, where, "runs", f"at most {_MOST_RUNS:,}", f"{sweep.size:,}", remedy)
         for point in sweep.points():
             sweep.settings_at(point)
         return sweep
@@ -109,6 +123,11 @@ class Sweep:
     def size(self) -> int:
         """Number of runs."""
         return self.seeds * math.prod(len(values) for values in self.grid.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """A checksum of :meth:`content`: two sweeps share it if they have the same runs in the same order."""
+        return hashlib.sha256(json.dumps(self.content()).encode()).hexdigest()[:_DIGITS]
 
     def points(self) -> Iterable[dict[str, Value]]:
         """Every combination of the grid."""
