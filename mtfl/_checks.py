@@ -205,7 +205,9 @@ def width(where: str, name: str, value: torch.Tensor, d: int) -> None:
 def patterns(where: str, value: Any, n: int, K: int) -> None:
     """``value`` is an integer tensor of n pattern numbers 0 ... K - 1."""
     is_integer = isinstance(value, torch.Tensor) and value.dtype == torch.int64 and is_dense(value)
-    got = f"{value.dtype}, {value.layout}, {value.device}" if isinstance(value, torch.Tensor) else type(value).__name__
+    got: object = type(value).__name__
+    if isinstance(value, torch.Tensor):
+        got = value.dtype if is_dense(value) else f"{value.dtype}, {value.layout}, {value.device}"
     require(is_integer, where, "patterns", "a torch.int64 tensor", got, "Use inputs.patterns(X).", TypeError)
     shape(where, "patterns", value, "n", n=n)
     wrong = value[(value < 0) | (value >= K)]
