@@ -2,6 +2,10 @@
 # Needs only make and python3 (3.11 to 3.13) with its venv module.
 
 PYTHON ?= python3
+override PYTHON := $(or $(strip $(PYTHON)),python3)
+PORT ?= 8000
+# Which faults `make mutants` plants; see tests/mutants.py.
+MUTANTS ?= --sample 100
 # Linux users who want the small CPU build of torch may name a package index that offers it: make book TORCH_INDEX=URL
 TORCH_INDEX ?=
 
@@ -22,7 +26,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book pdf test lint arithmetic lab serve pins clean
+.PHONY: help book pdf test lint arithmetic mutants lab serve pins clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -48,14 +52,19 @@ lint: $(TEST_STAMP) ## check only style, types and spelling
 arithmetic: $(TEST_STAMP) ## run notebooks and tests in several arithmetics, and list what moves: an hour
 	python tests/arithmetic/compare.py
 
+mutants: $(TEST_STAMP) ## plant faults where numbers are made, and list those that no test notices: an hour; MUTANTS="--sample N --seed S"
+	python tests/mutants.py $(MUTANTS)
+
 lab: $(SITE)/.complete ## open the chapters in JupyterLab, as the site shows them
 	python -m mtfl.sphinx_ext.lab $(SITE)/_sources lab
 	ln -sfn ../book/data lab/data
 	jupyter lab lab/intro.ipynb
 
-serve: ## serve the built site on port 8000 of this machine
+serve: ## serve the built site on port 8000 of this machine, or on PORT
 	@test -f $(SITE)/index.html || { echo "There is no site yet. Run 'make book' first."; exit 1; }
-	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
+	@$(PYTHON) -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2> /dev/null || \
+	  { echo "Port $(PORT) is taken, or none. Name another: make serve PORT=8001"; exit 1; }
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
 
 pins: ## write constraints.txt anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --no-annotate --no-header --extra test --extra bench pyproject.toml \

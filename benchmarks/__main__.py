@@ -255,6 +255,10 @@ def main() -> None:
     if arguments.peak:
         print(peak(*arguments.peak))
         return
+    if not arguments.out.is_dir():
+        parser.exit(
+            2, f"python -m benchmarks: --out must be a folder; got {arguments.out}. Make it, or name another.\n"
+        )
     here = machine()
     file = arguments.out / f"{kind(here)}.json"
     results = json.loads(file.read_text()) if file.exists() else {"sizes": {}}

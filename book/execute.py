@@ -192,6 +192,9 @@ async def main() -> int:
     os.environ["TQDM_DISABLE"] = "1"  # no progress bars on a slow machine's pages
     book = ROOT / "book"
     chosen = [(book / name).with_suffix(".ipynb") for name in options.store or ()]
+    for path in (path for path in chosen if not path.exists()):
+        names = ", ".join(sorted(path.stem for path in book.glob("*.ipynb")))
+        parser.exit(2, f"--store: NOTEBOOK must be one of {names}; got {path.stem}. Correct the name.\n")
     cache, free = open_cache(), asyncio.Semaphore(os.cpu_count() or 1)
     paths = chosen or sorted(book.glob("*.ipynb"))
     fates = await asyncio.gather(*(run(path, cache, free, bool(chosen)) for path in paths))

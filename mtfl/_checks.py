@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+
+MOST = 10**9
+"""The largest count that is taken: of inputs, neurons, dimensions, rounds."""
+
+MOST_NUMBERS = 2**28
+"""How many numbers one array may hold: 2 GiB in double precision."""
 
 
 def require(
@@ -28,40 +36,88 @@ def extra(name: str) -> Iterator[None]:
         raise ModuleNotFoundError(said, name=error.name) from None
 
 
-def integer(where: str, name: str, value: Any, *, least: int | None = None) -> None:
-    """``value`` is an integer (no bool), and at least ``least``."""
+def shown(value: Any) -> str:
+    """The value on one short line, whatever it is."""
+    try:
+        return " ".join(reprlib.repr(value).split())
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+
+
+def instance(where: str, name: str, value: Any, *kinds: type) -> None:
+    """``value`` is an object of one of these kinds."""
+    words = " or ".join(kind.__name__ for kind in kinds)
+    got, remedy = type(value).__name__, f"Pass an object of type {words}."
+    require(isinstance(value, kinds), where, name, f"of type {words}", got, remedy, TypeError)
+
+
+def integer(where: str, name: str, value: Any, *, least: int | None = None, most: int = MOST) -> None:
+    """``value`` is an integer (no bool), and where it counts, from ``least`` to ``most``."""
     remedy = f"Pass a Python int for {name}."
     is_integer = isinstance(value, int) and not isinstance(value, bool)
-    require(is_integer, where, name, "an integer", f"{type(value).__name__} {value!r}", remedy, TypeError)
+    require(is_integer, where, name, "an integer", f"{type(value).__name__} {shown(value)}", remedy, TypeError)
     if least is not None:
-        require(value >= least, where, name, f"at least {least}", value, f"Choose {name} >= {least}.")
+        require(value >= least, where, name, f"at least {least}", shown(value), f"Choose {name} >= {least}.")
+        require(value <= most, where, name, f"at most {most}", shown(value), f"Choose {name} <= {most}.")
 
 
-def number(where: str, name: str, value: Any, *, positive: bool = True) -> None:
-    """``value`` is a finite real number, positive (or, on request, non-negative)."""
+def number(where: str, name: str, value: Any, *, positive: bool = True, infinite: bool = False) -> None:
+    """``value`` is a finite real number of at most 64 bits, positive (or, if asked, non-negative, or infinite too)."""
     is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    require(
-        is_real,
-        where,
-        name,
-        "a number",
-        f"{type(value).__name__} {value!r}",
-        f"Pass a Python float for {name}.",
-        TypeError,
-    )
+    got = f"{type(value).__name__} {shown(value)}"
+    require(is_real, where, name, "a number", got, f"Pass a Python float for {name}.", TypeError)
     sign, rule = (value > 0, "positive") if positive else (value >= 0, "non-negative")
-    require(math.isfinite(value) and sign, where, name, f"finite and {rule}", value, f"Choose a {rule} {name}.")
+    finite = abs(value) < 2**63 if isinstance(value, int) else math.isfinite(value) or (infinite and value == math.inf)
+    require(finite and sign, where, name, f"finite and {rule}", shown(value), f"Choose a {rule} {name}.")
 
 
-def choice(where: str, name: str, value: Any, allowed: tuple[str, ...]) -> None:
+def choice(where: str, name: str, value: Any, allowed: Iterable[str]) -> None:
     """``value`` is one of the allowed words."""
+    words, remedy = f"one of {', '.join(allowed)}", "Choose one of these words."
+    require(isinstance(value, str) and value in allowed, where, name, words, shown(value), remedy)
+
+
+def sequence(where: str, name: str, value: Any) -> None:
+    """``value`` is a list, or the like, of at least one thing; no string."""
+    ok = isinstance(value, Sequence) and not isinstance(value, str)
+    require(ok, where, name, "a list or a tuple", type(value).__name__, f"Pass a list of {name}.", TypeError)
+    require(len(value) > 0, where, name, "non-empty", "none", f"Give at least one of the {name}.")
+
+
+def flag(where: str, name: str, value: Any) -> None:
+    """``value`` is True or False."""
+    got = f"{type(value).__name__} {shown(value)}"
+    require(isinstance(value, bool), where, name, "True or False", got, "Pass one of the two.", TypeError)
+
+
+def room(where: str, *sizes: int, most: int = MOST_NUMBERS) -> None:
+    """An array of these sizes fits into memory."""
+    words = f"at most {most}"
+    got = " x ".join(map(shown, sizes))
+    require(math.prod(sizes) <= most, where, "the numbers in an array", words, got, "Choose smaller sizes.")
+
+
+def features(where: str, r: Any, *, arrays: int = 1) -> None:
+    """``r`` is a number of features whose 2^r patterns can be listed, in an array with ``arrays`` axes of patterns."""
+    integer(where, "r", r, least=1)
+    most = (MOST_NUMBERS.bit_length() - 1) // arrays
+    require(r <= most, where, "r", f"at most {most}", shown(r), "There are 2^r patterns: choose fewer features.")
+
+
+def device(where: str, value: Any) -> None:
+    """A tensor can be put there, with its numbers."""
+    try:
+        ok = isinstance(value, (str, torch.device)) and not torch.empty(1, device=value).is_meta
+    except (RuntimeError, AssertionError):  # no such device, or torch was built without its kind
+        ok = False
+    require(ok, where, "device", "one that torch finds here", shown(value), "Choose 'cpu', or leave it out.")
+
+
+def computed(where: str, *results: torch.Tensor | float) -> None:
+    """What was computed from finite numbers is finite."""
+    remedy = "Scale the arguments towards 1, or use float64."
     require(
-        value in allowed,
-        where,
-        name,
-        f"one of {', '.join(allowed)}",
-        repr(value),
-        "Choose one of these words.",
+        all(is_finite(torch.as_tensor(x)) for x in results), where, "the result", "finite", "NaN or infinity", remedy
     )
 
 
@@ -75,8 +131,8 @@ def generator(where: str, value: Any) -> None:
 
 def floating(where: str, dtype: Any) -> None:
     """``dtype`` is float32 or float64."""
-    ok = dtype in (torch.float32, torch.float64)
-    require(ok, where, "dtype", "torch.float32 or torch.float64", dtype, "Use one of these two.", TypeError)
+    ok = isinstance(dtype, torch.dtype) and dtype in (torch.float32, torch.float64)
+    require(ok, where, "dtype", "torch.float32 or torch.float64", shown(dtype), "Use one of these two.", TypeError)
 
 
 def tensors(where: str, **named: Any) -> None:
@@ -100,6 +156,9 @@ def tensors(where: str, **named: Any) -> None:
             same, where, name, f"of the dtype and device of {first_name} ({first.dtype}, {first.device})",
             f"{value.dtype}, {value.device}", f"Convert it with {name}.to({first_name}).", TypeError,
         )  # fmt: skip
+        holds = value.dtype in (torch.float32, torch.float64) and is_dense(value)
+        rule, got = "a dense array of torch.float32 or torch.float64", f"{value.dtype}, {value.layout}, {value.device}"
+        require(holds, where, name, rule, got, remedy, TypeError)
     for name, value in named.items():
         require(
             is_finite(value),
@@ -109,6 +168,24 @@ def tensors(where: str, **named: Any) -> None:
             "NaN or infinity",
             "Find where it was produced; drop or mend those entries.",
         )
+
+
+def finite_array(where: str, name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """``value`` is an array, or nested lists, of finite numbers in this shape, None for any size; as an array."""
+    try:
+        found = np.asarray(value, dtype=float)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        found = np.empty(0)
+    fits = found.ndim == len(shape) and all(size in (None, n) for n, size in zip(found.shape, shape, strict=True))
+    words = f"finite numbers of shape ({', '.join('any' if size is None else str(size) for size in shape)})"
+    ok = fits and found.size > 0 and bool(np.isfinite(found).all())
+    require(ok, where, name, words, shown(value), "Pass an array of numbers.", TypeError)
+    return found
+
+
+def is_dense(value: torch.Tensor) -> bool:
+    """Whether a tensor holds its numbers one by one."""
+    return value.layout == torch.strided and not value.is_meta
 
 
 def is_finite(value: torch.Tensor) -> bool:
@@ -138,8 +215,10 @@ def width(where: str, name: str, value: torch.Tensor, d: int) -> None:
 
 def patterns(where: str, value: Any, n: int, K: int) -> None:
     """``value`` is an integer tensor of n pattern numbers 0 ... K - 1."""
-    is_integer = isinstance(value, torch.Tensor) and value.dtype == torch.int64
-    got = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+    is_integer = isinstance(value, torch.Tensor) and value.dtype == torch.int64 and is_dense(value)
+    got: object = type(value).__name__
+    if isinstance(value, torch.Tensor):
+        got = value.dtype if is_dense(value) else f"{value.dtype}, {value.layout}, {value.device}"
     require(is_integer, where, "patterns", "a torch.int64 tensor", got, "Use inputs.patterns(X).", TypeError)
     shape(where, "patterns", value, "n", n=n)
     wrong = value[(value < 0) | (value >= K)]

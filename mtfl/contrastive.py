@@ -31,7 +31,7 @@ LOSSES = ("hinge", "logistic")
 
 
 def margin_loss(margins: Float[Tensor, "*any"], *, loss: str = "hinge") -> Float[Tensor, "*any"]:
-    """l(margin), entry by entry."""
+    """l(margin), entry by entry; margins are taken without checks."""
     _checks.choice("margin_loss", "loss", loss, LOSSES)
     if loss == "hinge":
         return (1 - margins).clamp_(min=0)
@@ -39,7 +39,10 @@ def margin_loss(margins: Float[Tensor, "*any"], *, loss: str = "hinge") -> Float
 
 
 def margin_slope(margins: Float[Tensor, "*any"], *, loss: str = "hinge") -> Float[Tensor, "*any"]:
-    """-l'(margin) >= 0, entry by entry: how hard a point still pulls. The hinge's is 1 below margin 1, else 0."""
+    """-l'(margin) >= 0, entry by entry: how hard a point still pulls. The hinge's is 1 below margin 1, else 0.
+
+    Margins are taken without checks.
+    """
     _checks.choice("margin_slope", "loss", loss, LOSSES)
     return (margins < 1).to(margins) if loss == "hinge" else torch.sigmoid(-margins)
 
@@ -50,14 +53,14 @@ def slope_at_zero(loss: str = "hinge") -> float:
 
 
 def head_scores(A: Float[Tensor, "T m"], H: Float[Tensor, "*tasks n m"]) -> Float[Tensor, "T n"]:
-    """g_t(x_i), for inputs shared by the tasks (H of shape (n, m)) or of their own ((T, n, m))."""
+    """g_t(x_i), without checks, for inputs shared by the tasks (H of shape (n, m)) or of their own ((T, n, m))."""
     return A @ H.T if H.ndim == 2 else torch.bmm(H, A.unsqueeze(-1)).squeeze(-1)
 
 
 def head_gradient(
     A: Float[Tensor, "T m"], H: Float[Tensor, "*tasks n m"], Y: Float[Tensor, "T n"], *, loss: str = "hinge"
 ) -> Float[Tensor, "T m"]:
-    """Gradient of each task's own loss (mean over its n inputs, no 1/T) in its own head."""
+    """Gradient of each task's own loss (mean over its n inputs, no 1/T) in its own head, without checks."""
     pulls = margin_slope(Y * head_scores(A, H), loss=loss) * Y
     pulled = pulls @ H if H.ndim == 2 else torch.bmm(pulls.unsqueeze(1), H).squeeze(1)
     return -pulled / Y.shape[1]
@@ -96,7 +99,9 @@ def one_step_heads(
     _checks.number("one_step_heads", "step_size", step_size)
     _checks.choice("one_step_heads", "loss", loss, LOSSES)
     zero = torch.zeros(Y.shape[0], H.shape[-1], dtype=H.dtype, device=H.device)
-    return -step_size * head_gradient(zero, H, Y, loss=loss)
+    heads = -step_size * head_gradient(zero, H, Y, loss=loss)
+    _checks.computed("one_step_heads", heads)
+    return heads
 
 
 def ridge_heads(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], *, penalty: float) -> Float[Tensor, "T m"]:
@@ -109,11 +114,15 @@ def ridge_heads(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], *, penalty: fl
     _check_batch(where, "H", H, Y, None)
     _checks.shape(where, "H", H, "n m")
     _checks.number(where, "penalty", penalty)
+    _checks.room(where, H.shape[1], H.shape[1])
     gram = H.T @ H + penalty * torch.eye(H.shape[1], dtype=H.dtype, device=H.device)
+    _checks.computed(where, gram)
     factor, info = torch.linalg.cholesky_ex(gram)
     rule = f"large enough for {H.dtype}"
     _checks.require(int(info) == 0, where, "penalty", rule, penalty, "Increase it, or convert H and Y to float64.")
-    return torch.cholesky_solve(H.T @ Y.T, factor).T
+    heads = torch.cholesky_solve(H.T @ Y.T, factor).T
+    _checks.computed(where, heads)
+    return heads
 
 
 def whitened_contrastive_loss(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], *, penalty: float) -> Float[Tensor, ""]:
@@ -146,11 +155,15 @@ class Anchors:
             ValueError: if shapes do not fit, H is not finite, or a pattern is not between 0 and 2^r - 1.
         """
         where = "Anchors.of"
-        _checks.integer(where, "r", r, least=1)
+        _checks.features(where, r)
         _checks.tensors(where, H=H)
-        _checks.patterns(where, patterns, _checks.shape(where, "H", H, "n m")["n"], 2**r)
+        sizes = _checks.shape(where, "H", H, "n m")
+        _checks.patterns(where, patterns, sizes["n"], 2**r)
+        _checks.room(where, sizes["m"], 2**r)
         totals = torch.zeros(2**r, H.shape[1], dtype=H.dtype, device=H.device)
-        return cls(totals.index_add(0, patterns, H) / H.shape[0])
+        totals = totals.index_add(0, patterns, H) / H.shape[0]
+        _checks.computed(where, totals)
+        return cls(totals)
 
 
 def pseudo_contrastive_loss(
@@ -184,6 +197,7 @@ def pseudo_contrastive_loss(
     The function is differentiable in W by autograd, which is how it is checked against the multi-task loss.
     """
     where = "pseudo_contrastive_loss"
+    _checks.instance(where, "anchors", anchors, Anchors)
     _checks.tensors(where, W=W, X=X, kernel=kernel, anchors=anchors.totals)
     sizes = _checks.shape(where, "W", W, "m d")
     sizes = _checks.shape(where, "X", X, "n d", **sizes)
@@ -195,7 +209,9 @@ def pseudo_contrastive_loss(
     targets = (kernel @ anchors.totals)[patterns]
     alignment = (targets * relu_features(W, torch.zeros_like(W[:, 0]), X)).sum() / X.shape[0]
     constant = float(margin_loss(torch.zeros(1, dtype=torch.float64), loss=loss))
-    return constant - slope_at_zero(loss) ** 2 * step_size * alignment
+    value = constant - slope_at_zero(loss) ** 2 * step_size * alignment
+    _checks.computed(where, value)
+    return value
 
 
 class RepresentationGradient(NamedTuple):
@@ -209,7 +225,10 @@ class RepresentationGradient(NamedTuple):
 def pull_gradient(
     W: Float[Tensor, "m d"], b: Float[Tensor, " m"], X: Float[Tensor, "n d"], pulls: Float[Tensor, "n m"]
 ) -> Float[Tensor, "m d"]:
-    """Gradient in W of -sum_i <pulls_i, relu(W x_i + b)>: every input pulls its active neurons towards itself."""
+    """Gradient in W of -sum_i <pulls_i, relu(W x_i + b)>: every input pulls its active neurons towards itself.
+
+    Without checks.
+    """
     return -(pulls * (X @ W.T + b > 0)).T @ X
 
 
@@ -233,6 +252,7 @@ def representation_gradient(
     Checked against autograd to 1e-10 in float64.
     """
     where = "representation_gradient"
+    _checks.instance(where, "network", network, TwoLayerReLU)
     _checks.tensors(where, W=network.W, X=X)
     _check_batch(where, "X", X, Y, network.W.shape[1])
     _checks.shape(where, "Y", Y, "T n", T=network.A.shape[0])
@@ -243,7 +263,9 @@ def representation_gradient(
     pulls = margin_slope(margins, loss=loss) * Y / Y.numel()
     back = pulls.T @ A if H.ndim == 2 else pulls.unsqueeze(-1) * A.unsqueeze(1)
     back = (back * (H > 0)).reshape(-1, W.shape[0])
-    return RepresentationGradient(-back.T @ X.reshape(-1, X.shape[-1]), -back.sum(0), margins)
+    gradient = RepresentationGradient(-back.T @ X.reshape(-1, X.shape[-1]), -back.sum(0), margins)
+    _checks.computed(where, *gradient)
+    return gradient
 
 
 def kernel_deviation_bound(r: int, tasks: int, *, failure: float = 0.05) -> float:
@@ -260,4 +282,4 @@ def kernel_deviation_bound(r: int, tasks: int, *, failure: float = 0.05) -> floa
     _checks.integer(where, "tasks", tasks, least=1)
     _checks.number(where, "failure", failure)
     _checks.require(failure < 1, where, "failure", "a probability below 1", failure, "Choose e.g. 0.05.")
-    return math.sqrt(2 * math.log(4**r / failure) / tasks)
+    return math.sqrt(2 * (r * math.log(4) - math.log(failure)) / tasks)

@@ -25,7 +25,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from mtfl import _panels
+from mtfl import _checks, _panels
 from mtfl.single_task import FATES, Atlas
 
 BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#b8639b", "#808080"
@@ -111,6 +111,11 @@ def canvas(
     Returns:
         The figure, and one Axes, or an array of them when there is more than one.
     """
+    for name, count in (("rows", rows), ("columns", columns)):
+        _checks.integer("canvas", name, count, least=1, most=100)
+    for name, inches in (("width", width), ("height", height)):
+        _checks.number("canvas", name, inches)
+        _checks.require(inches <= 100, "canvas", name, "at most 100 inches", inches, "Choose a smaller one.")
     plt.style.use(_STYLE)
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
@@ -126,10 +131,13 @@ def show(figure: Figure, *, alt: str) -> Picture:
         alt: what the figure shows, for readers who do not see it; required.
 
     Raises:
-        ValueError: if alt is empty.
+        TypeError: if the figure is none, or alt no string.
+        ValueError: if alt is no sentence: fewer than four words.
     """
-    if not alt.strip():
-        raise ValueError("show: alt must be a sentence; got an empty one. Say what the figure shows.")
+    _checks.instance("show", "figure", figure, Figure)
+    _checks.instance("show", "alt", alt, str)
+    remedy = "Say what the figure shows."
+    _checks.require(len(alt.split()) >= 4, "show", "alt", "a sentence", _checks.shown(alt), remedy)
     svg = _panels.markup(figure)
     svg = _PLACE.sub(lambda found: re.sub(r"((?<=\d\d)\.\d|\.\d\d)\d+", r"\1", found[0]), svg)  # three digits
     own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids ...
@@ -153,6 +161,7 @@ def band(
         colour: of line and band.
         marker: of the medians.
     """
+    samples = _checks.finite_array("band", "samples", samples, (None, None))
     quantile_band(ax, x, np.quantile(samples, [0.1, 0.5, 0.9], axis=0), label=label, colour=colour, marker=marker)
 
 
@@ -169,13 +178,20 @@ def quantile_band(
         colour: of line and band.
         marker: of the medians.
     """
-    low, middle, high = quantiles
+    where = "quantile_band"
+    _checks.instance(where, "ax", ax, Axes)
+    x = _checks.finite_array(where, "x", x, (None,)).tolist()
+    low, middle, high = _checks.finite_array(where, "quantiles", quantiles, (3, len(x)))
     ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
     ax.plot(x, middle, marker=marker, color=colour, label=label)
 
 
 def plain_log_ticks(ax: Axes, x: Sequence[int | float]) -> None:
     """A logarithmic x axis with plain numbers at exactly these values."""
+    _checks.instance("plain_log_ticks", "ax", ax, Axes)
+    places = _checks.finite_array("plain_log_ticks", "x", x, (None,))
+    least, remedy = float(places.min()), "Only positive numbers have a logarithm."
+    _checks.require(least > 0, "plain_log_ticks", "x", "positive", least, remedy)
     ax.set_xscale("log")
     ax.set_xticks(list(x))
     ax.xaxis.set_major_formatter(ScalarFormatter())
@@ -188,6 +204,9 @@ def heat_map(ax: Axes, matrix: np.ndarray, *, limit: float = 1.0) -> QuadMesh:
     Returns:
         The mesh, for ``figure.colorbar``.
     """
+    _checks.instance("heat_map", "ax", ax, Axes)
+    matrix = _checks.finite_array("heat_map", "matrix", matrix, (None, None))
+    _checks.number("heat_map", "limit", limit)
     shades = LinearSegmentedColormap.from_list("labels", [MINUS, "white", PLUS])
     mesh = ax.pcolormesh(matrix, cmap=shades, vmin=-limit, vmax=limit, edgecolors="face", linewidth=0.2)
     ax.invert_yaxis()
@@ -207,6 +226,10 @@ def neurons_in_plane(ax: Axes, V: np.ndarray, *, colour: str = BLUE, limit: floa
         colour: of the neurons.
         limit: half width of the view; by default just enough.
     """
+    _checks.instance("neurons_in_plane", "ax", ax, Axes)
+    V = _checks.finite_array("neurons_in_plane", "V", V, (None, 2))
+    if limit is not None:
+        _checks.number("neurons_in_plane", "limit", limit)
     reach = limit or 1.08 * float(np.abs(V).max())
     ends = np.zeros((3 * len(V), 2))
     ends[1::3] = V
@@ -253,7 +276,16 @@ def truth_table(labels: Sequence[float], *, size: float = 28.0) -> str:
 
     It is a Karnaugh map: neighbours, also across the edges, differ in one feature. From left to right, z_1 is -, + for
     two features and (z_1, z_2) is --, +-, ++, -+ for more; the remaining features go up in the same way.
+
+    Raises:
+        TypeError: if the labels are no numbers.
+        ValueError: if they are not 2, 4, 8 or 16 labels of -1 and +1.
     """
+    labels = _checks.finite_array("truth_table", "labels", labels, (None,)).tolist()
+    remedy = "Pass one row of a task table, of up to four features."
+    ok = len(labels) in (2, 4, 8, 16) and all(abs(label) == 1 for label in labels)
+    _checks.require(ok, "truth_table", "labels", "2, 4, 8 or 16 of -1 and +1", _checks.shown(labels), remedy)
+    _checks.number("truth_table", "size", size)
     across = len(labels).bit_length() // 2
     columns, rows = 2**across, len(labels) >> across
     places = ((k % columns, k // columns) for k, label in enumerate(labels) if label > 0)

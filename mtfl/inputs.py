@@ -16,6 +16,9 @@ from torch import Tensor
 
 from mtfl import _checks
 
+MOST_FEATURES = 53
+"""Numbers of patterns are sums of powers of two in double precision."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Inputs:
@@ -24,7 +27,9 @@ class _Inputs:
     M: Float[Tensor, "d r"]
 
     def __post_init__(self) -> None:
-        _checks.subspace(type(self).__name__, self.M)
+        _, r = _checks.subspace(type(self).__name__, self.M)
+        remedy = "Patterns are numbered by integers of 64 bits: choose fewer features."
+        _checks.require(r <= MOST_FEATURES, type(self).__name__, "r", f"at most {MOST_FEATURES}", r, remedy)
 
     @property
     def d(self) -> int:
@@ -80,6 +85,8 @@ class GaussianInputs(_Inputs):
         _checks.dimensions("GaussianInputs.random", d, r)
         _checks.generator("GaussianInputs.random", generator)
         _checks.floating("GaussianInputs.random", dtype)
+        _checks.device("GaussianInputs.random", device)
+        _checks.room("GaussianInputs.random", d, r)
         G = torch.randn(d, r, generator=generator, dtype=torch.float64)
         return cls(torch.linalg.qr(G).Q.to(device=device, dtype=dtype))
 
@@ -87,6 +94,7 @@ class GaussianInputs(_Inputs):
         """``n`` independent standard normal inputs, in the dtype and on the device of M."""
         _checks.integer("GaussianInputs.sample", "n", n, least=1)
         _checks.generator("GaussianInputs.sample", generator)
+        _checks.room("GaussianInputs.sample", n, self.d)
         return torch.randn(n, self.d, generator=generator, dtype=self.M.dtype).to(self.M.device)
 
 
@@ -112,19 +120,24 @@ class HypercubeInputs(_Inputs):
         """The subspace of the first r coordinates."""
         _checks.dimensions("HypercubeInputs.axes", d, r)
         _checks.floating("HypercubeInputs.axes", dtype)
+        _checks.device("HypercubeInputs.axes", device)
+        _checks.room("HypercubeInputs.axes", d, r)
         return cls(torch.eye(d, r, dtype=dtype, device=device))
 
     def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n d"]:
         """``n`` independent uniform points of the hypercube, in the dtype and on the device of M."""
         _checks.integer("HypercubeInputs.sample", "n", n, least=1)
         _checks.generator("HypercubeInputs.sample", generator)
+        _checks.room("HypercubeInputs.sample", n, self.d)
         bits = torch.randint(2, (n, self.d), generator=generator)
         return (2 * bits - 1).to(device=self.M.device, dtype=self.M.dtype)
 
 
 def sign_patterns(X: Float[Tensor, "*batch d"], M: Float[Tensor, "d r"]) -> Int64[Tensor, "*batch"]:
     """Numbers of the sign patterns of M^T x, without checks: the one place where patterns are read."""
-    return ((X @ M).ge_(0) @ _bits(M.shape[1], M.dtype, M.device)).long()
+    r = M.shape[1]
+    signs, exact = (X @ M).ge_(0), M.dtype if r <= 24 else torch.float64  # float32 holds no larger integers one by one
+    return (signs.to(exact) @ _bits(r, exact, M.device)).long()
 
 
 @functools.cache  # made anew, it would take longer than the signs of a small batch

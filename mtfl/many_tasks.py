@@ -44,8 +44,10 @@ def learned_steps(
     Checked against :func:`mtfl.population.population_step`, kernel by kernel.
     """
     where = "learned_steps"
+    _checks.instance(where, "neurons", neurons, Neurons)
     _checks.tensors(where, V=neurons.V, kernels=kernels)
     r = _checks.shape(where, "V", neurons.V, "m r")["r"]
+    _checks.features(where, r, arrays=2)
     _checks.shape(where, "kernels", kernels, "Q K L", K=2**r, L=2**r)
     _checks.number(where, "weight_decay", weight_decay, positive=False)
     V, tau, _ = (x.detach().cpu().double() for x in neurons)
@@ -53,7 +55,9 @@ def learned_steps(
     pulls = (moments.mean @ kernels.detach().cpu().double() / 4**r).transpose(0, 1)  # (m, Q, K)
     inside = (pulls @ (moments.first * pattern_signs(r))).transpose(0, 1) - weight_decay * V
     outside = (pulls @ moments.density.unsqueeze(2)).squeeze(2).T - weight_decay
-    return inside, outside * tau
+    outside = outside * tau
+    _checks.computed(where, inside, outside)
+    return inside, outside
 
 
 class SpanningLaw(NamedTuple):
@@ -68,7 +72,13 @@ class SpanningLaw(NamedTuple):
     terms: dict[int, int]
 
     def probability(self, tasks: int) -> float:
-        """Chance for this many tasks; the sum is exact."""
+        """Chance for this many tasks, 0 to 10,000; the sum is exact.
+
+        Raises:
+            TypeError: if tasks is no integer.
+            ValueError: if it is negative, or more than 10,000: the chance is 1 long before.
+        """
+        _checks.integer("SpanningLaw.probability", "tasks", tasks, least=0, most=10_000)
         chance = sum(c * Fraction(k, self.total) ** tasks for k, c in self.terms.items())
         return float(chance)
 
@@ -112,6 +122,7 @@ def _balanced(where: str, name: str, kernels: Tensor, axes: str) -> int:
     K = _checks.shape(where, name, kernels, axes)["K"]
     r = max(K.bit_length() - 1, 1)
     _checks.shape(where, name, kernels, axes, K=2**r, L=2**r)
+    _checks.features(where, r, arrays=2)
     rows = float(kernels.sum(-1).abs().max())
     _checks.require(rows < 1e-4, where, f"the rows of {name}", "of sum zero", rows, "Use balanced tasks.")
     return r
@@ -148,6 +159,7 @@ class KernelNorms(NamedTuple):
         r = _balanced(where, "kernel", kernel, "K L")
         Z = pattern_signs(r).to(kernel) / math.sqrt(2**r)
         one = kernel @ Z
+        _checks.computed(where, kernel.square().sum())
         return cls(*(float(x.square().sum()) for x in (Z.T @ one, one, kernel)))
 
     @classmethod
@@ -166,8 +178,11 @@ class KernelNorms(NamedTuple):
 
         Checked against the enumeration of all tables of two tasks.
         """
-        _checks.integer("KernelNorms.expected", "r", r, least=2)
-        _checks.require(tasks >= 1, "KernelNorms.expected", "tasks", "at least 1", tasks, "Choose tasks >= 1.")
+        where = "KernelNorms.expected"
+        _checks.integer(where, "r", r, least=2, most=500)
+        _checks.number(where, "tasks", tasks, positive=False, infinite=True)
+        _checks.require(tasks >= 1, where, "tasks", "at least 1", tasks, "Choose tasks >= 1.")
+        _checks.flag(where, "shared", shared)
         K, share = 2**r, 1 / tasks
         fourth = (r * (r + 2) * (K - 4) + 4 * r) / (K * (K - 1) * (K - 3))
         agreement = share + shared * (1 - share) / (K - 1)  # E tr K_T^2 / K^2
@@ -175,13 +190,35 @@ class KernelNorms(NamedTuple):
         return cls(K**2 * both, K**2 * agreement * r / (K - 1), K**2 * agreement)
 
     def outside_over_inside(self, d: int, n: int | float) -> float:
-        """Squared length outside the subspace over that inside, to leading order: 1/e - 1 for the energy ratio e."""
+        """Squared length outside the subspace over that inside, to leading order: 1/e - 1 for the energy ratio e.
+
+        Args:
+            d: input dimension.
+            n: inputs in each batch; may be math.inf.
+
+        Raises:
+            TypeError: if one is no number.
+            ValueError: if one is not positive.
+        """
+        where = "KernelNorms.outside_over_inside"
+        _checks.number(where, "d", d)
+        _checks.number(where, "n", n, infinite=True)
         nu = math.pi * d / n
-        return nu * (self.one + nu * self.every) / (self.both + nu * self.one)
+        ratio = nu * (self.one + nu * self.every) / (self.both + nu * self.one)
+        _checks.computed(where, ratio)
+        return ratio
 
     def inputs_for_half(self, d: int) -> float:
-        """The batch size at which inside and outside are equal, pi d (every / both)^(1/2)."""
-        return math.pi * d * math.sqrt(self.every / self.both)
+        """The batch size at which inside and outside are equal, pi d (every / both)^(1/2).
+
+        Raises:
+            TypeError: if d is no number.
+            ValueError: if d is not positive.
+        """
+        _checks.number("KernelNorms.inputs_for_half", "d", d)
+        inputs = math.pi * d * math.sqrt(self.every / self.both)
+        _checks.computed("KernelNorms.inputs_for_half", inputs)
+        return inputs
 
 
 def layer_limit(
@@ -216,9 +253,12 @@ def layer_limit(
     _checks.integer(where, "m", m, least=1)
     _checks.generator(where, generator)
     Q, K, common = len(kernels), 2**r, 1 / math.pi
+    _checks.room(where, Q, m, K)
     X, own, shared = (
         torch.randn(*size, generator=generator, dtype=torch.float64) for size in ((Q, m, r), (Q, m, K), (Q, 1, K))
     )
     Z, Gamma = pattern_signs(r) / math.sqrt(K), math.sqrt(1 - common) * own + math.sqrt(common) * shared
     Y = (X @ Z.T + math.sqrt(nu) * Gamma) @ kernels.detach().cpu().double() / K
-    return Y @ Z, math.sqrt(nu) * Y.norm(dim=2)
+    inside, outside = Y @ Z, math.sqrt(nu) * Y.norm(dim=2)
+    _checks.computed(where, inside, outside)
+    return inside, outside

@@ -48,7 +48,7 @@ def _evenness(where: str, V: Tensor) -> float:
 
 
 def measured(where: str, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> tuple[float, float]:
-    """:func:`energy_ratio` and :func:`conditioning` of finite weights, W and M otherwise unchecked."""
+    """:func:`energy_ratio` and :func:`conditioning` of finite weights; W and M are otherwise taken without checks."""
     energy, V = _inside(where, W, M)
     return energy, _evenness(where, V)
 

@@ -45,6 +45,9 @@ _RAY = np.pi / 8
 _RAY_STEP = 0.08
 _RAY_REACH = 37.0  # exp(-37) = 1e-16
 _CHUNK = 2**22  # complex numbers in a work array
+_MOST = 2**26  # numbers in the array of first moments: half a gigabyte
+_SMALLEST, _LARGEST = 1e-100, 1e100  # norms whose squares and cubes are numbers too
+_SURE = 12.0  # a bias of so many norms decides whether the neuron is active, but for a chance of 2^r exp(-72)
 
 
 class PatternMoments(NamedTuple):
@@ -71,7 +74,8 @@ def pattern_moments(V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[
 
     Raises:
         TypeError: if an argument is no floating-point tensor or they differ in dtype or device.
-        ValueError: if shapes do not fit, an entry is not finite, a tau is negative, or v and tau are both zero.
+        ValueError: if shapes do not fit, an entry is not finite, a tau is negative, v and tau are both zero, a norm or
+            bias is beyond 1e100 or a norm below 1e-100, or the results do not fit into memory.
 
     Checked against adaptive quadrature, repeated convolution (to 1e-10 for r up to 10) and Monte Carlo.
     """
@@ -80,13 +84,20 @@ def pattern_moments(V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[
     sizes = _checks.shape(where, "V", V, "m r")
     sizes = _checks.shape(where, "tau", tau, "m", **sizes)
     _checks.shape(where, "b", b, "m", **sizes)
+    _checks.features(where, sizes["r"])
+    _checks.room(where, sizes["m"], 2 ** sizes["r"], sizes["r"], most=_MOST)
+    largest, remedy = max(float(x.detach().abs().max()) for x in (V, tau, b)), "Scale weights and biases towards 1."
+    _checks.require(largest <= _LARGEST, where, "every entry", f"at most {_LARGEST:g} in size", largest, remedy)
     v, t, c = (x.detach().cpu().double().numpy() for x in (V, tau, b))
     _checks.require(bool((t >= 0).all()), where, "tau", "non-negative", float(t.min()), "Pass a norm, |w - M v|.")
     norm = np.sqrt(t**2 + (v**2).sum(1))
-    moving = bool((norm > 0).all())
+    moving = bool((np.abs(v).max(1) + t > 0).all())
     _checks.require(moving, where, "every neuron", "nonzero", "v = 0 and tau = 0", "Drop neurons without weights.")
+    least = float(norm.min())
+    _checks.require(least >= _SMALLEST, where, "every norm", f"at least {_SMALLEST:g}", least, remedy)
 
     m, r = v.shape
+    sure, own, c = np.abs(c) > _SURE * norm, c, np.clip(c, -_SURE * norm, _SURE * norm)
     results = [np.empty((m, 2**r)), np.empty((m, 2**r, r)), np.empty((m, 2**r))]
     steps = 2 * np.pi / (_TAIL * norm + np.abs(c))
     wide = t >= _MIDPOINT_DOWN_TO * norm
@@ -103,7 +114,9 @@ def pattern_moments(V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[
             result[rows] = part
         start += len(rows)
     active, tilted, density = results
-    Z = pattern_signs(r).numpy()
+    active[sure], density[sure] = (own[sure] > 0)[:, None], 0
+    tilted[sure] = math.sqrt(2 / math.pi) * (own[sure] > 0)[:, None, None]
+    Z, c = pattern_signs(r).numpy(), own
     mean = c[:, None] * active + np.einsum("mr,mkr,kr->mk", v, tilted, Z) + t[:, None] ** 2 * density
     return PatternMoments(*(torch.from_numpy(x) for x in (mean, active, tilted, density)))
 

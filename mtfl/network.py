@@ -52,6 +52,8 @@ class TwoLayerReLU:
             _checks.integer("TwoLayerReLU.random", name, value, least=1)
         _checks.generator("TwoLayerReLU.random", generator)
         _checks.floating("TwoLayerReLU.random", dtype)
+        _checks.device("TwoLayerReLU.random", device)
+        _checks.room("TwoLayerReLU.random", m, max(d, tasks))
         W = torch.randn(m, d, generator=generator, dtype=dtype) / math.sqrt(d)
         b, A = torch.zeros(m, dtype=dtype), torch.zeros(tasks, m, dtype=dtype)
         return cls(W.to(device), b.to(device), A.to(device))
@@ -65,11 +67,15 @@ class TwoLayerReLU:
         """
         _checks.tensors("TwoLayerReLU.features", W=self.W, X=X)
         _checks.width("TwoLayerReLU.features", "X", X, self.W.shape[1])
-        return relu_features(self.W, self.b, X)
+        H = relu_features(self.W, self.b, X)
+        _checks.computed("TwoLayerReLU.features", H)
+        return H
 
     def __call__(self, X: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch T"]:
         """g_t(x) of every input (rows) on every task (last axis)."""
-        return self.features(X) @ self.A.T
+        scores = self.features(X) @ self.A.T
+        _checks.computed("TwoLayerReLU", scores)
+        return scores
 
 
 def relu_features(

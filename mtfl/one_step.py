@@ -54,6 +54,8 @@ def contrastive_step(
     Checked against the first round of pretrain and, for many inputs, against the population step.
     """
     where = "contrastive_step"
+    _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
+    _checks.features(where, inputs.r, arrays=2)
     _checks.tensors(where, W=W, M=inputs.M, kernel=kernel)
     _checks.shape(where, "W", W, "m d", d=inputs.d)
     _checks.shape(where, "kernel", kernel, "K L", K=2**inputs.r, L=2**inputs.r)
@@ -68,6 +70,7 @@ def contrastive_step(
     for n in sizes:
         X = inputs.sample(n, generator=generator)
         learned -= pull_gradient(W, b, X, targets[inputs.patterns(X)] / batch_size)
+    _checks.computed(where, learned)
     return learned
 
 
@@ -127,6 +130,7 @@ def sampled_steps(
         _checks.integer(where, name, value, least=1)
     _checks.dimensions(where, d, r)
     _checks.generator(where, generator)
+    _checks.room(where, m, max(_BLOCK, m) * len(kernels), 2)
     dtype = kernels.dtype
     V = torch.randn(m, r, generator=generator, dtype=dtype)
     W = torch.cat([V, _up_to_rotation(m, d - r, dtype, generator)], 1) / math.sqrt(d)
@@ -149,6 +153,7 @@ def sampled_steps(
         roots = (vectors * values.clamp(min=0).sqrt().unsqueeze(1)).to(dtype)
         noise = roots @ torch.stack([_up_to_rotation(m, left, dtype, generator) for _ in kernels])
         learned, W = torch.cat([learned, noise], 2), torch.nn.functional.pad(W, (0, noise.shape[2]))
+    _checks.computed(where, learned)
     return SampledSteps(W, learned)
 
 

@@ -48,6 +48,7 @@ class Neurons(NamedTuple):
         _checks.integer(where, "m", m, least=1)
         _checks.dimensions(where, d, r)
         _checks.generator(where, generator)
+        _checks.room(where, m, r)
         V = torch.randn(m, r, generator=generator, dtype=torch.float64) / math.sqrt(d)
         seed = int(torch.randint(2**62, (1,), generator=generator))
         tau = torch.from_numpy(np.sqrt(np.random.default_rng(seed).chisquare(d - r, m) / d))
@@ -69,9 +70,23 @@ class Neurons(NamedTuple):
         return cls(V, tau, torch.zeros_like(tau))
 
     def moved(self, step: PopulationStep, *, step_size: float, weight_decay: float = 0.0) -> Neurons:
-        """W + step_size (step - weight_decay W), seen by the population."""
+        """W + step_size (step - weight_decay W), seen by the population.
+
+        Raises:
+            TypeError: if the step is no :class:`PopulationStep`, or a number is none.
+            ValueError: if the step is of other neurons, or a number is negative or not finite.
+        """
+        where = "Neurons.moved"
+        _checks.instance(where, "step", step, PopulationStep)
+        _check_neurons(where, self)
+        _checks.tensors(where, parallel=step.parallel, perpendicular=step.perpendicular)
+        sizes = _checks.shape(where, "parallel", step.parallel, "m r", m=self.V.shape[0], r=self.V.shape[1])
+        _checks.shape(where, "perpendicular", step.perpendicular, "m", **sizes)
+        _checks.number(where, "step_size", step_size, positive=False)
+        _checks.number(where, "weight_decay", weight_decay, positive=False)
         V = self.V + step_size * (step.parallel - weight_decay * self.V)
         tau = self.tau * (1 + step_size * (step.perpendicular - weight_decay)).abs()
+        _checks.computed(where, V, tau)
         return Neurons(V, tau, self.b.to(V))
 
 
@@ -82,14 +97,37 @@ class PopulationStep(NamedTuple):
     perpendicular: Float[Tensor, " m"]
 
     def learned(self, neurons: Neurons, *, weight_decay: float = 0.0) -> tuple[Tensor, Tensor]:
-        """What the step adds to the neurons, inside the subspace (m, r) and along w - M v (m,), less the decay."""
+        """What the step adds to the neurons, inside the subspace (m, r) and along w - M v (m,), less the decay.
+
+        Raises:
+            TypeError, ValueError: if the neurons are none, or the decay is negative or not finite.
+        """
+        where = "PopulationStep.learned"
+        _checks.instance(where, "neurons", neurons, Neurons)
+        _check_neurons(where, neurons)
+        _checks.shape(where, "V", neurons.V, "m r", m=self.parallel.shape[0], r=self.parallel.shape[1])
+        _checks.number(where, "weight_decay", weight_decay, positive=False)
         inside = self.parallel - weight_decay * neurons.V
-        return inside, (self.perpendicular - weight_decay) * neurons.tau
+        outside = (self.perpendicular - weight_decay) * neurons.tau
+        _checks.computed(where, inside, outside)
+        return inside, outside
 
     def weights(self, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Float[Tensor, "m d"]:
-        """The step as rows of weights, for the layer W that it was computed for; W may be of another dtype."""
+        """The step as rows of weights, for the layer W that it was computed for; W may be of another dtype.
+
+        Raises:
+            TypeError: if W and M differ in dtype or device.
+            ValueError: if the shapes do not fit, M is not orthonormal, or an entry is not finite.
+        """
+        where = "PopulationStep.weights"
+        _checks.tensors(where, W=W, M=M)
+        d, r = _checks.subspace(where, M)
+        _checks.shape(where, "W", W, "m d", m=self.parallel.shape[0], d=d)
+        _checks.shape(where, "parallel", self.parallel, "m r", r=r)
         outside = W - W @ M @ M.T
-        return self.parallel.to(W) @ M.T + self.perpendicular.to(W).unsqueeze(1) * outside
+        step = self.parallel.to(W) @ M.T + self.perpendicular.to(W).unsqueeze(1) * outside
+        _checks.computed(where, step)
+        return step
 
 
 def population_step(
@@ -121,7 +159,9 @@ def population_step(
     _checks.number(where, "head_step", head_step)
     _checks.choice(where, "loss", loss, LOSSES)
     moments = pattern_moments(V, tau, b)
-    return _pulled(slope_at_zero(loss) ** 2 * head_step * moments.mean @ kernel, moments)
+    step = _pulled(slope_at_zero(loss) ** 2 * head_step * moments.mean @ kernel, moments)
+    _checks.computed(where, *step)
+    return step
 
 
 def leading_order_step(
@@ -162,7 +202,9 @@ def leading_order_step(
     operator = f1.T @ f1 / T + square * torch.eye(r).to(F) + 2 / math.pi * torch.einsum("t,tij->ij", f0, F2) / T
     scale = slope_at_zero(loss) ** 2 * head_step / (2 * math.pi)
     parallel = scale * (tau.unsqueeze(1) * drift + V @ operator)
-    return PopulationStep(parallel, scale * (square + V @ drift / tau))
+    step = PopulationStep(parallel, scale * (square + V @ drift / tau))
+    _checks.computed(where, *step)
+    return step
 
 
 class PopulationFlow(NamedTuple):
@@ -215,6 +257,7 @@ def population_flow(
     for odd tasks.
     """
     where = "population_flow"
+    _checks.instance(where, "neurons", neurons, Neurons)
     for name, value in (("head_step", head_step), ("representation_step", representation_step)):
         _checks.number(where, name, value)
     _checks.number(where, "weight_decay", weight_decay, positive=False)
@@ -235,10 +278,20 @@ def population_flow(
     return PopulationFlow(neurons, energy, conditioning, torch.tensor(margins, dtype=torch.float64))
 
 
-def _population_kernel(where: str, neurons: Neurons, kernel: Tensor) -> Tensor:
+def _check_neurons(where: str, neurons: Neurons) -> int:
+    """Refuse neurons whose parts do not fit together; returns r."""
     V, tau, b = neurons
     _checks.tensors(where, V=V, tau=tau, b=b)
-    K = 2 ** _checks.shape(where, "V", V, "m r")["r"]
+    sizes = _checks.shape(where, "V", V, "m r")
+    for name, x in (("tau", tau), ("b", b)):
+        _checks.shape(where, name, x, "m", m=sizes["m"])
+    return sizes["r"]
+
+
+def _population_kernel(where: str, neurons: Neurons, kernel: Tensor) -> Tensor:
+    r = _check_neurons(where, neurons)
+    _checks.features(where, r, arrays=2)
+    K = 2**r
     _checks.tensors(where, kernel=kernel)
     _checks.shape(where, "kernel", kernel, "K L", K=K, L=K)
     return kernel.detach().cpu().double()

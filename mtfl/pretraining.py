@@ -60,9 +60,7 @@ class PretrainSettings:
         _checks.number(where, "weight_decay", self.weight_decay, positive=False)
         _checks.choice(where, "loss", self.loss, LOSSES)
         _checks.choice(where, "batches", self.batches, ("shared", "per-task"))
-        got = f"{type(self.train_biases).__name__} {self.train_biases!r}"
-        is_bool = isinstance(self.train_biases, bool)
-        _checks.require(is_bool, where, "train_biases", "True or False", got, "Pass one of the two.", TypeError)
+        _checks.flag(where, "train_biases", self.train_biases)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +133,9 @@ def pretrain(
     Checked against a loop with autograd.
     """
     where = "pretrain"
+    _checks.instance(where, "network", network, TwoLayerReLU)
+    _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
+    _checks.instance(where, "settings", settings, PretrainSettings)
     r = _checks.table(where, F)
     _checks.tensors(where, W=network.W, M=inputs.M, F=F)
     carries(where, network.W, inputs.M)

@@ -86,7 +86,8 @@ def quote(value: Any, spec: str, name: str | None = None, *, within: float | Non
     Raises:
         ValueError: if the value is not finite, or the format is none of these.
     """
-    where, number = "quote", float(value)
+    where, number = "quote", _number("quote", "value", value)
+    _checks.instance(where, "spec", spec, str)
     _checks.require(math.isfinite(number), where, "value", "finite", number, "Look for what made it so.")
     text, unit, room = _rounded(number, spec, up)
     _show(Quoted(text.strip(), number, UNIT * unit if within is None else within, room))
@@ -103,12 +104,12 @@ def below(value: Any, limit: Any, *, within: float | None = None) -> bool:
         limit: the limit, a number.
         within: how far the number may move on another machine; a tenth of the limit if not given.
     """
-    return _compare("<", max(_numbers(value)), float(limit), within)
+    return _compare("<", max(_numbers("below", value)), _number("below", "limit", limit), within)
 
 
 def above(value: Any, limit: Any, *, within: float | None = None) -> bool:
     """Whether a number is above a limit; recorded. Of an array the smallest entry counts; else as ``below``."""
-    return _compare(">", min(_numbers(value)), float(limit), within)
+    return _compare(">", min(_numbers("above", value)), _number("above", "limit", limit), within)
 
 
 def exactly(condition: Any) -> bool:
@@ -125,7 +126,7 @@ def count_above(values: Any, threshold: float, *, within: float | None = None) -
         threshold: the threshold.
         within: how far values may move on another machine; a millionth of the threshold if not given.
     """
-    numbers = _numbers(values)
+    numbers = _numbers("count_above", values)
     nearest = min(numbers, key=lambda x: abs(x - threshold), default=math.inf)
     tolerance = ROUNDING * abs(threshold) if within is None else within
     _show(Quoted(f"#{threshold:g}", nearest, tolerance, abs(nearest - threshold)))
@@ -195,9 +196,20 @@ def _compare(relation: str, number: float, limit: float, within: float | None) -
     return number < limit if relation == "<" else number > limit
 
 
-def _numbers(values: Any) -> list[float]:
+def _number(where: str, name: str, value: Any) -> float:
+    """The one number, or the one entry of an array."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        got, remedy = _checks.shown(value), "Pass a number, or an array or tensor of one entry."
+        _checks.require(False, where, name, "a number", got, remedy, TypeError)
+        raise
+
+
+def _numbers(where: str, values: Any) -> list[float]:
     """All entries of a tensor or an array, or the one number; NaN alone if there is one, which no comparison passes."""
-    numbers = [float(x) for x in values.flatten().tolist()] if hasattr(values, "flatten") else [float(values)]
+    entries = values.flatten().tolist() if hasattr(values, "flatten") else [values]
+    numbers = [_number(where, "the value", x) for x in entries]
     return [math.nan] if any(map(math.isnan, numbers)) else numbers
 
 

@@ -17,7 +17,7 @@ def streams(seed: int, *names: str) -> dict[str, torch.Generator]:
     result, so that numbers do not depend on the device.
 
     Args:
-        seed: any integer.
+        seed: any integer of up to a thousand digits.
         *names: distinct, non-empty names such as ``"tasks"`` or ``"inputs"``.
 
     Returns:
@@ -33,13 +33,16 @@ def streams(seed: int, *names: str) -> dict[str, torch.Generator]:
         ['inputs', 'tasks']
     """
     _checks.integer("streams", "seed", seed)
+    few, remedy = abs(seed) < 10**1000, "Choose a smaller one."
+    _checks.require(few, "streams", "seed", "of at most 1000 digits", _checks.shown(seed), remedy)
     kinds = {type(name).__name__ for name in names} - {"str"}
     _checks.require(
         not kinds, "streams", "names", "strings", ", ".join(sorted(kinds)), "Write streams(0, 'tasks').", TypeError
     )
     _checks.require(
         bool(names) and all(names) and len(set(names)) == len(names),
-        "streams", "names", "distinct and non-empty", names, "Name each stream once, as in streams(0, 'tasks').",
+        "streams", "names", "distinct and non-empty", _checks.shown(names),
+        "Name each stream once, as in streams(0, 'tasks').",
     )  # fmt: skip
     result = {}
     for name in names:

@@ -77,13 +77,16 @@ def single_task_steps(F: Float[Tensor, "N K"], d: int, *, matched_decay: bool = 
 
     Raises:
         TypeError: if F is no floating-point tensor, or d no integer.
-        ValueError: if F is no table of signs, or d is at most r.
+        ValueError: if F is no table of signs, r > 11, or d is at most r.
 
     Checked against :func:`mtfl.population.population_step` on many random neurons.
     """
     where = "single_task_steps"
     r = _checks.table(where, F)
     _checks.dimensions(where, d, r)
+    _checks.flag(where, "matched_decay", matched_decay)
+    remedy = "Time and memory grow as 4^r."
+    _checks.require(r <= 11, where, "r", "at most 11", r, remedy)
     K, F = 2**r, F.detach().cpu().double()
     V, weights = _gauss_hermite(r, d) if r <= 6 else _corners_and_axes(r, d)
     tau = torch.full_like(weights, math.sqrt(1 - r / d))
@@ -206,6 +209,8 @@ def atlas(r: int, d: int) -> Atlas:
 
     Checked against the steps of all tasks.
     """
+    _checks.integer("atlas", "r", r, least=1)
+    _checks.dimensions("atlas", d, r)
     classes = equivalence_classes(r)
     F = classes.representatives
     bits = torch.arange(2**r).unsqueeze(1) >> torch.arange(r) & 1  # of the sets of features

@@ -30,8 +30,10 @@ LAWS = ("uniform", "balanced", "parity", "junta", "threshold")
 
 def pattern_signs(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Float[Tensor, "K r"]:
     """All patterns z in {-1, 1}^r, one a row; row k has z_i = +1 where bit i of k is set."""
-    _checks.integer("pattern_signs", "r", r, least=1)
+    _checks.features("pattern_signs", r)
     _checks.floating("pattern_signs", dtype)
+    _checks.device("pattern_signs", device)
+    _checks.room("pattern_signs", r, 2**r)
     bits = torch.arange(2**r).unsqueeze(1) >> torch.arange(r) & 1
     return (2 * bits - 1).to(device=device, dtype=dtype)
 
@@ -65,10 +67,12 @@ def sample_tasks(
     """
     where = "sample_tasks"
     _checks.integer(where, "count", count, least=1)
-    _checks.integer(where, "r", r, least=1)
     _checks.choice(where, "law", law, LAWS)
+    _checks.features(where, r, arrays=2 if law == "parity" else 1)
     _checks.generator(where, generator)
     _checks.floating(where, dtype)
+    _checks.device(where, device)
+    _checks.room(where, count, 2**r)
     K = 2**r
     if law == "uniform":
         positive = torch.randint(2, (count, K), generator=generator) == 1
@@ -100,6 +104,7 @@ def all_tasks(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu"
         TypeError: if r is no integer.
     """
     _check_few("all_tasks", r, dtype)
+    _checks.device("all_tasks", device)
     return pattern_signs(2**r, dtype=dtype, device=device)
 
 
@@ -157,8 +162,9 @@ def equivalence_classes(r: int, *, dtype: torch.dtype = torch.float64) -> TaskCl
 
 def characters(r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Float[Tensor, "S K"]:
     """The Walsh functions chi_S(z) = product of z_i over i in S; row S, a set as a bit mask, column z."""
-    _checks.integer("characters", "r", r, least=1)
+    _checks.features("characters", r, arrays=2)
     _checks.floating("characters", dtype)
+    _checks.device("characters", device)
     rows = torch.ones(1, 1, dtype=dtype, device=device)
     for _ in range(r):
         rows = torch.cat([torch.cat([rows, rows], 1), torch.cat([-rows, rows], 1)])
@@ -175,6 +181,7 @@ def walsh_coefficients(F: Float[Tensor, "T K"]) -> Float[Tensor, "T S"]:
         ValueError: if F holds other values than -1 and +1, or its width is no power of two.
     """
     r = _checks.table("walsh_coefficients", F)
+    _checks.features("walsh_coefficients", r, arrays=2)
     return F @ characters(r, dtype=F.dtype, device=str(F.device)).T / F.shape[1]
 
 
@@ -187,6 +194,7 @@ def degree_one(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r"]:
 def degree_two(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r r"]:
     """The symmetric degree-2 matrices Fhat_2 (zero diagonal) out of :func:`walsh_coefficients`."""
     r = _checks.spectrum("degree_two", coefficients)
+    _checks.room("degree_two", len(coefficients), r, r)
     i, j = torch.arange(r).unsqueeze(1), torch.arange(r)
     matrices = coefficients[:, (1 << i) | (1 << j)]
     return matrices * (i != j).to(matrices)
@@ -200,7 +208,7 @@ def task_kernel(F: Float[Tensor, "T K"]) -> Float[Tensor, "K K"]:
     Raises:
         ValueError: if F holds other values than -1 and +1, or its width is no power of two.
     """
-    _checks.table("task_kernel", F)
+    _checks.features("task_kernel", _checks.table("task_kernel", F), arrays=2)
     return F.T @ F / F.shape[0]
 
 
@@ -213,7 +221,7 @@ def limit_kernel(r: int, law: str = "uniform", *, dtype: torch.dtype = torch.flo
     Raises:
         ValueError: if r < 1 or the law is unknown.
     """
-    _checks.integer("limit_kernel", "r", r, least=1)
+    _checks.features("limit_kernel", r, arrays=2)
     _checks.choice("limit_kernel", "law", law, LAWS)
     _checks.floating("limit_kernel", dtype)
     Z = pattern_signs(r)

@@ -59,6 +59,7 @@ class FrozenFeatures:
         _checks.tensors("FrozenFeatures", W=self.W, b=self.b)
         sizes = _checks.shape("FrozenFeatures", "W", self.W, "m d")
         _checks.shape("FrozenFeatures", "b", self.b, "m", **sizes)
+        _checks.flag("FrozenFeatures", "linear", self.linear)
 
     @classmethod
     def of(cls, W: Float[Tensor, "m d"], *, generator: torch.Generator, linear: bool = False) -> FrozenFeatures:
@@ -72,8 +73,10 @@ class FrozenFeatures:
         _checks.tensors(where, W=W)
         m = _checks.shape(where, "W", W, "m d")["m"]
         _checks.generator(where, generator)
-        remedy = "Zero weights have no direction to keep."
-        _checks.require(bool((W != 0).any()), where, "W", "nonzero", "all zeros", remedy)
+        _checks.flag(where, "linear", linear)
+        largest, remedy = W.abs().max(), "Zero weights have no direction to keep."
+        _checks.require(float(largest) > 0, where, "W", "nonzero", "all zeros", remedy)
+        W = W / largest  # squares neither overflow nor vanish
         biases = (2 * torch.rand(m, generator=generator, dtype=W.dtype) - 1).to(W.device)
         return cls(W * (math.sqrt(m) / W.norm()), biases * (not linear), linear)
 
@@ -98,7 +101,9 @@ class FrozenFeatures:
         """
         _checks.tensors("FrozenFeatures", W=self.W, X=X)
         _checks.shape("FrozenFeatures", "X", X, "n d", d=self.W.shape[1])
-        return X @ self.W.T if self.linear else relu_features(self.W, self.b, X)
+        H = X @ self.W.T if self.linear else relu_features(self.W, self.b, X)
+        _checks.computed("FrozenFeatures", H)
+        return H
 
 
 def transfer_accuracy(
@@ -128,6 +133,8 @@ def transfer_accuracy(
         ValueError: if f is no task on the inputs' features, the features read another d, or a count is below 1.
     """
     where = "transfer_accuracy"
+    _checks.instance(where, "features", features, FrozenFeatures)
+    _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
     _checks.tensors(where, W=features.W, M=inputs.M, f=f)
     _checks.shape(where, "the features' W", features.W, "m d", d=inputs.d)
     _checks.shape(where, "f", f, "K", K=2**inputs.r)
@@ -135,6 +142,7 @@ def transfer_accuracy(
     _checks.integer(where, "examples", examples, least=1)
     _checks.integer(where, "test_examples", test_examples, least=1)
     _checks.generator(where, generator)
+    _checks.room(where, examples, max(features.W.shape))
     X = inputs.sample(examples, generator=generator)
     a, c = _fitted_head(features(X), f[inputs.patterns(X)])
     correct, left = 0, test_examples
@@ -210,6 +218,9 @@ def representations(
         ValueError: if the inputs' d or r differ from the settings', or a name is unknown.
     """
     where = "representations"
+    _checks.instance(where, "settings", settings, TransferSettings)
+    _checks.instance(where, "inputs", inputs, GaussianInputs)
+    _checks.sequence(where, "names", names)
     sizes = (inputs.d, inputs.r)
     remedy = "Draw them with GaussianInputs.random(settings.d, settings.r, ...)."
     _checks.require(sizes == (settings.d, settings.r), where, "inputs", "of the settings' d and r", sizes, remedy)
@@ -294,9 +305,14 @@ def learning_curves(
         ValueError: for an unknown axis or name, no values or seeds, or values that the settings refuse.
     """
     where = "learning_curves"
+    _checks.instance(where, "settings", settings, TransferSettings)
     _checks.choice(where, "axis", axis, ("examples", "neurons", "d"))
-    for name, given in (("values", values), ("seeds", seeds)):
-        _checks.require(len(given) > 0, where, name, "non-empty", "none", f"Give at least one of the {name}.")
+    for name, given in (("values", values), ("seeds", seeds), ("names", names)):
+        _checks.sequence(where, name, given)
+    for value in values:
+        _checks.integer(where, "values", value)
+    _checks.integer(where, "test_examples", test_examples, least=1)
+    _checks.floating(where, dtype)
     for name in names:
         _checks.choice(where, "names", name, REPRESENTATIONS)
     shape = (len(seeds), len(values))

@@ -122,7 +122,7 @@ def test_every_reference_has_its_own_id() -> None:
 
 
 def test_two_figures_on_a_page_have_no_clashing_ids() -> None:
-    one, two = a_picture("One.")._repr_html_(), a_picture("Two.", slope=-2.0)._repr_html_()
+    one, two = a_picture("A line that falls.")._repr_html_(), a_picture("A line that rises.", slope=-2.0)._repr_html_()
     clips = [set(re.findall(r'<clipPath id="([^"]*)"', text)) for text in (one, two)]
     assert clips[0]
     assert not clips[0] & clips[1]
@@ -159,12 +159,12 @@ def test_canvas_makes_axes() -> None:
 
 def test_band_draws_median_and_deciles() -> None:
     _, ax = canvas()
-    samples = np.arange(11.0)[:, None] * np.array([1.0, 2.0])
+    samples = np.arange(11.0)[:, None] ** 2 * np.array([1.0, 2.0])  # skewed: median, mean and mid-range all differ
     band(ax, [1, 2], samples, label="x", colour=BLUE)
-    assert_allclose(ax.lines[0].get_ydata(), [5, 10])
+    assert_allclose(ax.lines[0].get_ydata(), [25, 50])
     corners = ax.collections[0].get_paths()[0].vertices
     assert corners[:, 1].min() == 1
-    assert corners[:, 1].max() == 18
+    assert corners[:, 1].max() == 162
 
 
 def test_log_ticks_are_plain_numbers() -> None:
@@ -184,7 +184,7 @@ def test_heat_map_shows_the_matrix_first_row_on_top() -> None:
     assert mesh.get_clim() == (-2, 2)
     assert ax.yaxis_inverted()
     figure.colorbar(mesh)
-    assert "<svg" in show(figure, alt="A matrix.").svg
+    assert "<svg" in show(figure, alt="A matrix as coloured cells.").svg
 
 
 def test_neurons_are_joined_to_the_origin() -> None:
@@ -203,7 +203,7 @@ def test_neurons_are_joined_to_the_origin() -> None:
 def test_a_figure_needs_a_description() -> None:
     figure, _ = canvas()
     for alt in ("", "  "):
-        with refuses(ValueError, "show: alt must be a sentence; got an empty one. "):
+        with refuses(ValueError, "show: alt must be a sentence; got "):
             show(figure, alt=alt)
     with pytest.raises(TypeError):
         show(figure)  # type: ignore[call-arg]
@@ -221,8 +221,8 @@ def four_panels(**options: Any) -> tuple[Any, Any]:
 
 def panels(figure: Any) -> list[ET.Element]:
     """The pieces of a figure of several."""
-    root = ET.fromstring(show(figure, alt="Lines.")._repr_html_())
-    assert root.attrib["aria-label"] == "Lines."
+    root = ET.fromstring(show(figure, alt="Three lines that rise.")._repr_html_())
+    assert root.attrib["aria-label"] == "Three lines that rise."
     assert sum("aria-label" in element.attrib for element in root.iter()) == 1
     ((box,), pieces) = root, list(root[0])
     assert box.attrib["class"] == "mtfl-panels"
@@ -268,7 +268,7 @@ def test_a_panel_that_is_off_leaves_no_hole() -> None:
 
 def test_every_line_is_drawn_once() -> None:
     figure, _ = four_panels()
-    whole = ET.tostring(ET.fromstring(show(figure, alt="Lines.")._repr_html_()), encoding="unicode")
+    whole = ET.tostring(ET.fromstring(show(figure, alt="Three lines that rise.")._repr_html_()), encoding="unicode")
     assert whole.count(f"stroke: {BLUE}") == 4
     assert all(
         ET.tostring(piece, encoding="unicode").count(f"stroke: {BLUE}") == 1 for piece in panels(four_panels()[0])
@@ -313,7 +313,7 @@ def test_a_column_of_panels_stays_whole() -> None:
     figure, axes = canvas(3, 1, sharex=True)
     for ax in axes:
         ax.plot([0, 1])
-    root = ET.fromstring(show(figure, alt="Strips.")._repr_html_())
+    root = ET.fromstring(show(figure, alt="Strips of many colours.")._repr_html_())
     assert [child.tag.rpartition("}")[2] for child in root] == ["svg"]
 
 

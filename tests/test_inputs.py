@@ -190,3 +190,16 @@ def test_bad_draws_and_readings_are_refused(inputs: GaussianInputs | HypercubeIn
         inputs.patterns(X[0, 0])
     with refuses(ValueError, where + "finite; got NaN or infinity. "):
         inputs.patterns(X / 0)
+
+
+def test_patterns_of_many_features_are_numbered_exactly_in_single_precision() -> None:
+    inputs = HypercubeInputs.axes(70, 30, dtype=torch.float32)
+    assert inputs.patterns(torch.ones(1, 70)).tolist() == [2**30 - 1]
+    assert inputs.patterns(-torch.eye(1, 70)).tolist() == [2**30 - 2]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_more_features_than_patterns_have_numbers_are_refused() -> None:
+    assert HypercubeInputs.axes(70, 53).patterns(torch.ones(1, 70).double()).tolist() == [2**53 - 1]
+    with refuses(ValueError, "HypercubeInputs: r must be at most 53; got 54. "):
+        HypercubeInputs.axes(70, 54)

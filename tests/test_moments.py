@@ -287,3 +287,29 @@ BAD_NEURONS = [
 def test_bad_neurons_are_refused(V: Tensor, tau: Tensor, b: Tensor, error: type[Exception], sentence: str) -> None:
     with refuses(error, f"pattern_moments: {sentence}"):
         pattern_moments(V, tau, b)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.01, 0.7])
+def test_a_bias_beyond_all_weights_decides_alone(tau: float) -> None:
+    """And its cost does not grow with it."""
+    V, tau_ = torch.tensor([[0.3, -0.4]], dtype=torch.float64).expand(4, 2), torch.full((4,), tau).double()
+    found = pattern_moments(V, tau_, torch.tensor([-1e60, -30.0, 30.0, 1e60], dtype=torch.float64))
+    assert found.active.tolist() == [[0.0] * 4] * 2 + [[1.0] * 4] * 2
+    assert found.density.abs().max() == 0
+    assert found.first[:2].abs().max() == 0
+    assert found.first[2:].numpy() == pytest.approx(math.sqrt(2 / math.pi))
+    shift = math.sqrt(2 / math.pi) * torch.tensor([[0.1, 0.7, -0.7, -0.1]], dtype=torch.float64)
+    assert found.mean[:2].abs().max() == 0
+    assert torch.allclose(found.mean[2:3], 30 + shift, atol=1e-12)
+
+
+def test_a_large_bias_joins_smoothly() -> None:
+    """At twelve norms, from where the bias decides alone, both rules agree with it."""
+    for tau in (0.0, 0.01, 0.7):
+        norm = math.hypot(0.5, tau)
+        b = torch.tensor([-12.01, -11.99, 11.99, 12.01], dtype=torch.float64) * norm
+        found = pattern_moments(
+            torch.tensor([[0.3, -0.4]], dtype=torch.float64).expand(4, 2), torch.full((4,), tau).double(), b
+        )
+        assert (found.mean[0] - found.mean[1]).abs().max() < 1e-10
+        assert (found.mean[3] - found.mean[2] - 0.02 * norm).abs().max() < 1e-10

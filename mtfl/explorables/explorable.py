@@ -11,7 +11,6 @@ import html
 import json
 import math
 import re
-import reprlib
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from mtfl._checks import require
+from mtfl._checks import instance, require, shown
 
 FOLDER = Path(__file__).parent
 SHARED = ("engine.js", "ui.js")
@@ -142,7 +141,7 @@ class Number(Setting):
         """Refuse anything else."""
         where, rule = type(obj).__name__, obj.settings[self.named()]
         is_number = isinstance(value, Real) and not isinstance(value, bool)
-        got = f"{type(value).__name__} {reprlib.repr(value)}"
+        got = f"{type(value).__name__} {shown(value)}"
         require(is_number, where, self.named(), "a number", got, f"Pass a number for {self.name}.", TypeError)
         if rule["infinite"] and value == math.inf:
             return math.inf
@@ -151,7 +150,7 @@ class Number(Setting):
         words = f"{'a whole number' if rule['whole'] else 'a number'} from {least} to {most}"
         if rule["infinite"]:
             words += ", or math.inf"
-        require(ok, where, self.named(), words, reprlib.repr(value), "Choose a value that the figure can show.")
+        require(ok, where, self.named(), words, shown(value), "Choose a value that the figure can show.")
         return int(float(value)) if rule["whole"] else float(value)
 
     @staticmethod
@@ -193,7 +192,7 @@ class Choice(Setting):
         among = self.rule["among"]
         ok = isinstance(value, str) and value in among
         words = f"one of {', '.join(among)}"
-        require(ok, type(obj).__name__, self.named(), words, reprlib.repr(value), "Choose one of these words.")
+        require(ok, type(obj).__name__, self.named(), words, shown(value), "Choose one of these words.")
         return value
 
 
@@ -237,9 +236,12 @@ class Explorable(anywidget.AnyWidget):
     def __init__(self, **state: Any) -> None:
         """Set the state that differs from the figure's own."""
         own = ", ".join(key for key in self._own() if not self.traits()[key].read_only)
-        for key in state:
-            known = key in self.traits() and not self.traits()[key].read_only
-            require(known, type(self).__name__, "arguments", f"among {own}", key, "Correct the name.", TypeError)
+        where = type(self).__name__
+        for key, value in state.items():
+            known = key in self._own() and not self.traits()[key].read_only
+            require(known, where, "arguments", f"among {own}", key, "Correct the name.", TypeError)
+            if key in ("name", "title", "alt"):
+                instance(where, key, value, str)
         self._source = bundle(FOLDER / f"{self.module}.js")
         self._esm = self._source + "\nexport default { render };\n"
         self._css = (FOLDER / "explorables.css").read_text("utf8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import traitlets
 
-from mtfl._checks import require
+from mtfl._checks import instance, require, shown
 from mtfl.explorables.explorable import Choice, Explorable, Number, Output
 
 NAMES = ("oracle subspace", "pretrained", "single task", "random features")
@@ -71,19 +71,30 @@ def require_grid(grid: Any) -> None:
     where, remedy = "TransferGrid", "Make it as chapter 5 does."
     keys = {"d", "tasks", "examples", *TASKS}
     ok = isinstance(grid, dict) and set(grid) == keys
-    got = f"{sorted(grid)}" if isinstance(grid, dict) else type(grid).__name__
+    got = ", ".join(map(str, grid)) if isinstance(grid, dict) else type(grid).__name__
     require(ok, where, "grid", f"a dict of {', '.join(sorted(keys))}", got, remedy, TypeError)
     size = 3
     for key in ("d", "tasks", "examples"):
         axis = grid[key]
-        rises = len(axis) > 1 and axis[0] >= 1 and all(low < high for low, high in pairwise(axis))
-        require(rises, where, f"grid[{key!r}]", "two or more rising numbers from 1 on", axis, remedy)
+        rises = (
+            _are_numbers(axis) and len(axis) > 1 and axis[0] >= 1 and all(low < high for low, high in pairwise(axis))
+        )
+        require(rises, where, f"grid[{key!r}]", "two or more rising numbers from 1 on", shown(axis), remedy)
         size *= len(axis)
     for task in TASKS:
+        instance(where, f"grid[{task!r}]", grid[task], dict)
         require(
             set(grid[task]) == set(NAMES), where, f"grid[{task!r}]", f"of {', '.join(NAMES)}", list(grid[task]), remedy
         )
         for name, values in grid[task].items():
-            finite = len(values) == size and all(map(math.isfinite, values))
+            finite = _are_numbers(values) and len(values) == size
             words = f"{size} finite numbers"
-            require(finite, where, f"grid[{task!r}][{name!r}]", words, f"{len(values)}, or others", remedy)
+            require(finite, where, f"grid[{task!r}][{name!r}]", words, shown(values), remedy)
+
+
+def _are_numbers(values: Any) -> bool:
+    """Whether this is a list of finite numbers."""
+    is_list = isinstance(values, (list, tuple))
+    return is_list and all(
+        isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < math.inf for x in values
+    )

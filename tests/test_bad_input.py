@@ -1,0 +1,341 @@
+"""Whatever a public function, class or figure of `mtfl` is given: a right answer, or one sentence that refuses it.
+
+The callables are found by inspection, and so are their arguments: a new one is tried without being listed, and one with
+an argument of a new name fails until ``GOOD`` says what such an argument looks like.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import math
+import pkgutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from explorable_examples import GRID, KINDS, example
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentences import HOUSE_FORM
+from torch import Tensor
+
+import mtfl
+from mtfl import _checks, figures
+from mtfl.contrastive import Anchors
+from mtfl.explorables import Explorable
+from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.many_tasks import KernelNorms, spanning_law
+from mtfl.network import TwoLayerReLU
+from mtfl.population import Neurons, population_step
+from mtfl.pretraining import PretrainSettings
+from mtfl.randomness import streams
+from mtfl.tasks import limit_kernel, walsh_coefficients
+from mtfl.transfer import FrozenFeatures, TransferSettings
+
+ROOT = Path(__file__).parents[1]
+ELSEWHERE = ("mtfl.sweeps", "mtfl.sphinx_ext", "mtfl.claims", "mtfl.explorables", "mtfl.quoting")
+"""Packages with tests of their own: commands, the site, figures to move, and what cells print."""
+UNCHECKED = "without checks"
+"""What the docstring of a function says that trusts its callers, because it runs inside loops."""
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=streams(0, "drawn")["drawn"], dtype=torch.float64)
+
+
+def generator() -> torch.Generator:
+    return streams(0, "batches")["batches"]
+
+
+F = torch.tensor([[-1.0, 1, -1, 1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=torch.float64)
+M = torch.eye(5, 2, dtype=torch.float64)
+NEURONS = Neurons(drawn(4, 2), drawn(4).abs() + 0.1, torch.full((4,), 0.1, dtype=torch.float64))
+PATTERNS = torch.arange(6) % 4
+NETWORK = TwoLayerReLU(drawn(4, 5), torch.zeros(4).double(), drawn(3, 4))
+TRANSFER = TransferSettings(d=5, r=2, neurons=4, tasks=3, batch_size=16, examples=8)
+
+GOOD: dict[str, Callable[[], Any]] = {
+    **{name: lambda value=value: value for name, value in {
+        "m": 4, "d": 5, "r": 2, "n": 6, "count": 3, "tasks": 3, "batch_size": 8, "rounds": 2, "examples": 8, "seed": 0,
+        "step_size": 0.1, "penalty": 0.1, "head_step": 0.1, "representation_step": 0.1, "names": ("pretrained",),
+        "axis": "examples", "values": [4, 8], "seeds": [0], "F": F, "f": F[0], "M": M, "W": drawn(4, 5), "V": NEURONS.V,
+        "tau": NEURONS.tau, "b": NEURONS.b, "A": NETWORK.A, "X": drawn(6, 5), "H": drawn(6, 4).abs(),
+        "Y": F[:, PATTERNS], "patterns": PATTERNS, "kernel": F.T @ F / 3, "coefficients": walsh_coefficients(F),
+        "kernels": torch.stack([F.T @ F / 3, limit_kernel(2)]), "inside": drawn(4, 2), "outside": drawn(4),
+        "inputs": GaussianInputs(M), "network": NETWORK, "neurons": NEURONS,
+        "features": FrozenFeatures(drawn(4, 5), torch.zeros(4).double()),
+        "anchors": Anchors(drawn(4, 4).abs()), "step": population_step(*NEURONS, limit_kernel(2)), "settings": TRANSFER,
+        "alt": "A line that rises.", "label": "median", "colour": "blue", "labels": [1.0, -1.0, -1.0, 1.0],
+        "x": [1, 2, 4], "samples": drawn(5, 3).numpy(), "quantiles": np.arange(9.0).reshape(3, 3), "matrix": np.eye(2),
+    }.items()},
+    "generator": generator,
+    "figure": lambda: figures.canvas()[0],
+    "ax": lambda: figures.canvas()[1],
+}  # fmt: skip
+"""What an argument of this name looks like: m = 4 neurons, d = 5, r = 2 features, T = 3 tasks, n = 6 inputs."""
+
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "pretraining.pretrain": {"settings": PretrainSettings(2, 8, 0.1, 0.1)},
+    "randomness.streams": {"names": "tasks"},
+    "transfer.FrozenFeatures.first": {"m": 2},
+    "figures.neurons_in_plane": {"V": drawn(4, 2).numpy()},
+}
+"""Arguments that look otherwise for one callable."""
+
+OBJECTS: dict[str, Any] = {
+    "GaussianInputs": GaussianInputs(M),
+    "HypercubeInputs": HypercubeInputs(M),
+    "TwoLayerReLU": NETWORK,
+    "FrozenFeatures": FrozenFeatures(drawn(4, 5), torch.zeros(4).double()),
+    "Neurons": NEURONS,
+    "PopulationStep": population_step(*NEURONS, limit_kernel(2)),
+    "KernelNorms": KernelNorms.expected(3, 2),
+    "SpanningLaw": spanning_law(2),
+}
+"""An object of each class that has methods."""
+
+SCALARS: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 3, 2**31, 2**62, -(2**70), 10**30, 10**400, -(10**400), 10**5000,
+    0.5, -0.5, 1e308, -1e308, 5e-324, math.nan, math.inf, -math.inf, 1 + 2j, np.float64(0.5), np.int64(3),
+    "", "x", "uniform", "cuda", "meta", b"x", (), [], [None], ["x"], [math.nan], {}, {"a": 1}, object(), int, len,
+    torch.float16, torch.int64, np.array([1.0, 2.0]), np.array(["x"]), torch.tensor(1.0), torch.ones(2, 2),
+    NETWORK, GaussianInputs(M), NEURONS, TRANSFER, Anchors(M), streams(0, "a")["a"],
+)  # fmt: skip
+
+
+def put(x: Tensor, value: float) -> Tensor:
+    x = x.clone()
+    x.view(-1)[0] = value
+    return x
+
+
+def spoiled(x: Tensor) -> Iterator[Any]:
+    """Arrays that are nearly x."""
+    yield from (x.float(), x.half(), x.long(), x.bool(), x.to(torch.complex128), x.to("meta"), x.numpy(), x.tolist())
+    yield from (x.T if x.ndim == 2 else x.unsqueeze(0), x[None], x[:0], x[:1], x[..., :0], x[..., :1], x.flatten())
+    yield from (torch.cat([x, x]), torch.cat([x, x], -1), 0 * x, -x, x.to_sparse(), torch.tensor(1.0).double())
+    if x.is_floating_point():
+        yield from (put(x, value) for value in (math.nan, math.inf, -math.inf, 1e308, 0.5))
+        yield from (x * scale for scale in (1e308, 1e150, 1e50, 1e-50, 1e-200, 5e-324))
+        yield from ((x * scale).float() for scale in (1e30, 1e15, 1e-30))
+    else:
+        yield from (put(x, value) for value in (-1, 4, 2**40))
+
+
+def bad_values(good: Any) -> list[Any]:
+    """What an argument is tried with that should look like this one."""
+    return [*SCALARS, *(spoiled(good) if isinstance(good, Tensor) else ())]
+
+
+def modules() -> Iterator[Any]:
+    for found in pkgutil.walk_packages(mtfl.__path__, "mtfl."):
+        private = any(part.startswith("_") for part in found.name.split("."))
+        if not private and not found.name.startswith(ELSEWHERE):
+            yield importlib.import_module(found.name)
+
+
+def is_record(kind: type) -> bool:
+    """Whether a class only keeps what it is given: named tuples and data classes that check nothing."""
+    checks = dataclasses.is_dataclass(kind) and hasattr(kind, "__post_init__")
+    return issubclass(kind, tuple) or (dataclasses.is_dataclass(kind) and not checks)
+
+
+LOOKS = {"label", "colour", "marker", "options"}  # of Matplotlib, which says what it does not know
+
+
+def trusts_its_callers(thing: Callable[..., Any]) -> bool:
+    """Whether a callable says that it checks nothing, or is a check, which is told by whom it is called."""
+    says = UNCHECKED in " ".join((thing.__doc__ or "").lower().split())
+    return says or "where" in inspect.signature(thing).parameters
+
+
+def public_callables() -> dict[str, Callable[..., Any]]:
+    """Name -> what is called: functions, classes that check what they are given, and their methods."""
+    found: dict[str, Callable[..., Any]] = {}
+    for module in modules():
+        for name, thing in vars(module).items():
+            own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
+            where = f"{module.__name__.removeprefix('mtfl.')}.{name}"
+            if own and inspect.isclass(thing):
+                if not is_record(thing):
+                    found[where] = thing
+                for method, raw in inspect.getmembers_static(thing):
+                    if method == "__call__" or not method.startswith("_"):
+                        if isinstance(raw, classmethod):
+                            found[f"{where}.{method}"] = getattr(thing, method)
+                        elif inspect.isfunction(raw) and raw.__module__ == module.__name__:
+                            found[f"{where}.{method}"] = getattr(OBJECTS[name], method)
+            elif own and inspect.isfunction(inspect.unwrap(thing)):
+                found[where] = thing
+    return {name: thing for name, thing in found.items() if not trusts_its_callers(thing)}
+
+
+FROM_THE_PACKAGE = {"figures.atlas_map", "figures.atlas_table", "figures.table"}  # what they show, the package makes
+PUBLIC = {name: thing for name, thing in public_callables().items() if name not in FROM_THE_PACKAGE}
+
+
+def arguments(name: str) -> dict[str, Callable[[], Any]]:
+    """What a callable's arguments look like, those too that may be left out."""
+    own = OTHERWISE.get(name, {})
+    found = {}
+    for parameter in inspect.signature(PUBLIC[name]).parameters.values():
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in LOOKS - {"label", "colour"}:
+            value, given = parameter.name, own.get(parameter.name, parameter.default)
+            if given is not parameter.empty:
+                found[value] = lambda given=given: given
+            else:
+                assert value in GOOD, f"{name}: say in GOOD what an argument called {value} looks like"
+                found[value] = GOOD[value]
+    return found
+
+
+def call(name: str, given: dict[str, Any]) -> Any:
+    """Call it with these arguments, in its own order."""
+    kinds = inspect.signature(PUBLIC[name]).parameters
+    named = {key for key in given if kinds[key].kind is inspect.Parameter.KEYWORD_ONLY}
+    in_order = (value for key, value in given.items() if key not in named)
+    return PUBLIC[name](*in_order, **{key: given[key] for key in named})
+
+
+def numbers(result: Any) -> Iterator[float]:
+    """All numbers in a result."""
+    if isinstance(result, Tensor):
+        yield from result.detach().flatten().tolist()
+    elif isinstance(result, np.ndarray) and result.dtype != object:
+        yield from result.ravel().tolist()
+    elif isinstance(result, (float, int)):
+        yield float(result)
+    elif isinstance(result, (tuple, list)):
+        for part in result:
+            yield from numbers(part)
+    elif isinstance(result, dict):
+        yield from numbers(tuple(result.values()))
+    elif dataclasses.is_dataclass(result) and not isinstance(result, type):
+        yield from numbers([getattr(result, field.name) for field in dataclasses.fields(result)])
+
+
+def outcome(run: Callable[[], Any]) -> str:
+    """What is wrong with what happens; empty, if a right answer or a sentence comes."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            wrong = [x for x in numbers(run()) if not math.isfinite(x)]
+    except (TypeError, ValueError, RuntimeError) as error:
+        return "" if HOUSE_FORM.fullmatch(str(error)) else f"{type(error).__name__}: {error}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return f"a result of {wrong[0]}" if wrong else ""
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_good_arguments_are_taken(name: str) -> None:
+    assert outcome(lambda: call(name, {key: make() for key, make in arguments(name).items()})) == ""
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.usefixtures("unchecked")
+def test_one_bad_argument_is_refused_in_a_sentence_or_taken_right(name: str) -> None:
+    good = arguments(name)
+    wrong = []
+    for key in good.keys() - LOOKS:
+        for value in bad_values(good[key]()):
+            given = {other: make() for other, make in good.items()} | {key: value}
+            if told := outcome(lambda given=given: call(name, given)):
+                wrong.append(f"{key} = {_checks.shown(value)}: {told}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.usefixtures("unchecked")
+@settings(max_examples=8, derandomize=True)
+@given(data=st.data())
+def test_two_bad_arguments_are_too(name: str, data: st.DataObject) -> None:
+    good = {key: make() for key, make in arguments(name).items()}
+    for key in data.draw(st.lists(st.sampled_from(sorted(good.keys() - LOOKS)), min_size=1, max_size=2, unique=True)):
+        bad = bad_values(good[key])
+        index = data.draw(st.integers(0, len(bad)), label=f"number of the bad value for {key}")
+        good[key] = bad[index] if index < len(bad) else data.draw(st.floats() | st.text(max_size=3))
+    assert outcome(lambda: call(name, good)) == ""
+
+
+STATES = [
+    (kind, key) for kind in KINDS for key in [*example(kind).settings, "name", "title", "alt", "layout", "nosuch"]
+]
+
+
+@pytest.mark.parametrize(("kind", "key"), STATES, ids=lambda x: x if isinstance(x, str) else x.__name__)
+def test_a_figure_shows_a_state_or_refuses_it(kind: type[Explorable], key: str) -> None:
+    wrong = []
+    for value in SCALARS:
+        try:
+            page = example(kind, **{key: value}).page()
+            told = "NaN on the page" if "NaN" in page.split('type="application/json">')[1].split("</script>")[0] else ""
+        except Exception as error:
+            told = "" if HOUSE_FORM.fullmatch(str(error)) else f"{type(error).__name__}: {error}"
+        if told:
+            wrong.append(f"{_checks.shown(value)}: {told}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("key", [*GRID, "nosuch"])
+def test_a_grid_is_taken_or_refused(key: str) -> None:
+    wrong = []
+    nested = [GRID["parity"] | {"pretrained": value} for value in SCALARS]
+    for value in [*SCALARS, *nested]:
+        told = outcome(lambda value=value: str(example(KINDS[3], grid=GRID | {key: value})))
+        if told:
+            wrong.append(f"{_checks.shown(value)}: {told}")
+    assert not wrong, "\n".join(wrong)
+
+
+UNBOUNDED = {
+    "sample_tasks(1, 62, law='parity', generator=g)": "r must be at most 14",
+    "sample_tasks(10**9, 3, generator=g)": "the numbers in an array must be at most",
+    "single_task_steps(torch.ones(1, 2**12).double(), 100)": "r must be at most 11",
+    "spanning_law(2).probability(10**6)": "tasks must be at most 10000",
+    "pattern_signs(40)": "r must be at most 28",
+    "limit_kernel(20)": "r must be at most 14",
+    "TwoLayerReLU.random(10**6, 10**6, tasks=1, generator=g)": "the numbers in an array must be at most",
+    "HypercubeInputs.axes(70, 3).sample(10**9, generator=g)": "the numbers in an array must be at most",
+    "GaussianInputs.random(10**9, 10, generator=g)": "the numbers in an array must be at most",
+    "pattern_moments(torch.ones(9, 25).double(), torch.ones(9).double(), torch.zeros(9).double())": "the numbers in an",
+    "sampled_steps(10**6, 10**7, limit_kernel(2)[None], batch_size=8, generator=g)": "the numbers in an array must be",
+    "PretrainSettings(10**10, 8, 0.1, 0.1)": "rounds must be at most",
+}
+"""Calls that once took for ever, or all memory -> what is said now."""
+
+
+def test_what_would_not_fit_is_refused_before_it_is_made() -> None:
+    """In a process of its own, which may take 4 GB more than it has when everything is imported."""
+    code = f"""
+import resource, torch
+from mtfl import *
+from mtfl.many_tasks import spanning_law
+from mtfl.moments import pattern_moments
+from mtfl.one_step import sampled_steps
+from mtfl.single_task import single_task_steps
+from mtfl.tasks import pattern_signs
+g = streams(0, "g")["g"]
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 2**32, held + 2**32))
+for call in {list(UNBOUNDED)!r}:
+    try:
+        eval(call)
+    except ValueError as error:
+        print(error)
+    else:
+        print("taken")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for call, sentence, said in zip(UNBOUNDED, UNBOUNDED.values(), done.stdout.splitlines(), strict=True):
+        assert HOUSE_FORM.fullmatch(said), f"{call}: {said}"
+        assert f": {sentence}" in said, f"{call}: {said}"

@@ -1,0 +1,168 @@
+"""The book's words state no number that no cell computed, and describe every picture in a sentence.
+
+A number in the text, in a caption or in an alternative text may stand if a cell hands it over (then it is a role, and
+no digit), if it is a setting (the page's code, or a sweep's file, has it), if it is a whole number of at most a dozen
+(an exercise, a degree, a line), or if ``CONSTANTS`` says why.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from explorable_examples import KINDS, example
+from nbformat import NotebookNode
+
+BOOK = Path(__file__).parents[1] / "book"
+PAGES = sorted([*BOOK.glob("*.ipynb"), *BOOK.glob("*.md")])
+A_DOZEN = 12
+LEVEL = "the level of an interval or a quantile, a word of the method"
+CONSTANTS: dict[str, dict[str, str]] = {
+    "01_setup": {
+        "0.42": "27/64, worked out in the answer to an exercise",
+        "999": "the claim's probability, 1 - 1/1000, in words",
+    },
+    "02_pseudo_contrastive_loss": {"95 %": LEVEL, "3 %": "where the colours of a figure saturate, a setting of it"},
+    "04_single_task_failure": {
+        "95 %": LEVEL,
+        "222": "classes of tasks of four features, counted by Burnside's formula in test_tasks.py",
+        "26": "tasks of the proposition, counted in its proof",
+    },
+    "05_transfer": {"95 %": LEVEL},
+    "06_how_many_tasks": {"95 %": LEVEL},
+    "performance": {"5 %": "the least gain for which the trainer changes its library, a constant of mtfl._products"},
+    "reproduce": {"3.11": "a version of Python", "3.13": "a version of Python", "0.03": "an example of a limit"},
+}
+"""Page -> number that may stand in its words -> why."""
+
+LEFT_OUT = [
+    r"^(`{3,}|:{3,})\{(?:math|code|code-cell|bibliography|toctree)\b.*?^\1",  # formulas, code, lists of pages
+    r"^(`{3,})(?!\{).*?^\1",
+    r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}",
+    r"\{[a-z:-]+\}`[^`]*`",  # roles, those that quote a cell's number too
+    r"`[^`]*`",
+    r"\]\([^)]*\)",
+    r"<[^>]*>",
+    r"https?://\S+",
+    r"^:\w+:.*$",
+    r"^\(.*\)=$",
+]
+FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.DOTALL)
+NUMBER = re.compile(r"(?<![\w.#-])\d[\d,]*(?:\.\d+)?(?:\s?%|e[+-]?\d+)?(?!\.?\w)")
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+")
+IN_CODE = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?")
+IMAGE = re.compile(r"!\[([^\]]*)\]\(")
+
+
+def alt_of(code: str) -> str:
+    """The words of the alternative text that a cell gives its figure, in the order in which they stand."""
+    texts = []
+    for node in ast.walk(ast.parse(code)):
+        given = isinstance(node, ast.keyword) and node.arg == "alt"
+        made = isinstance(node, (ast.Assign, ast.AugAssign)) and "alt" in {
+            target.id for target in ast.walk(node) if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+        }
+        if isinstance(node, (ast.keyword, ast.Assign, ast.AugAssign)) and (given or made):
+            parts = (part for part in ast.walk(node.value) if isinstance(part, ast.Constant))
+            texts += [(part.lineno, part.col_offset, part.value) for part in parts if isinstance(part.value, str)]
+    return "".join(text for _, _, text in sorted(texts, key=lambda found: found[:2]))
+
+
+def words_and_code(path: Path) -> tuple[list[str], str]:
+    """All that a page says in words, and all its code but the words in it."""
+    if path.suffix == ".md":
+        return [path.read_text("utf8")], ""
+    cells: list[NotebookNode] = nbformat.read(path, as_version=4).cells
+    codes = [cell.source for cell in cells if cell.cell_type == "code"]
+    words = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    words += [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "") for cell in cells]
+    return words + [alt_of(code) for code in codes], "\n".join(map(without_words, codes))
+
+
+def without_words(code: str) -> str:
+    """A cell's code, all strings empty."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.unparse(tree)
+
+
+def numbers(words: str) -> Iterator[str]:
+    """The numbers in words, and those of a formula that have a decimal point."""
+    for pattern in LEFT_OUT:
+        words = re.sub(pattern, " § ", words, flags=re.DOTALL | re.MULTILINE)
+    for formula in FORMULA.findall(words):
+        yield from DECIMAL.findall(formula)
+    yield from (found.rstrip(",") for found in NUMBER.findall(FORMULA.sub(" § ", words)))
+
+
+def strange(words: str, settings: set[str], constants: dict[str, str]) -> list[str]:
+    """The numbers that may not stand."""
+    found = (number for number in numbers(words) if number.replace(",", "") not in settings)
+    return [x for x in found if x not in constants and not (x.isdigit() and int(x) <= A_DOZEN)]
+
+
+def settings_of(code: str) -> set[str]:
+    sweeps = "".join(path.read_text("utf8") for path in sorted((BOOK / "sweeps").glob("*.toml")))
+    return {number.replace("_", "") for number in IN_CODE.findall(code + sweeps)}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_no_number_stands_in_words_that_no_cell_computed(path: Path) -> None:
+    words, code = words_and_code(path)
+    settings, constants = settings_of(code), CONSTANTS.get(path.stem, {})
+    assert [number for text in words for number in strange(text, settings, constants)] == []
+
+
+def test_every_constant_is_still_needed() -> None:
+    for page, constants in CONSTANTS.items():
+        (path,) = (path for path in PAGES if path.stem == page)
+        words, code = words_and_code(path)
+        assert {number for text in words for number in strange(text, settings_of(code), {})} == set(constants)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("The energy is 0.37.", ["0.37"]),
+        ("The energy is {glue:text}`energy`, in [3](#thm-a) of 24 seeds.", []),
+        ("The energy is $e = 0.37$, at $d = 1000$.", ["0.37"]),
+        ("In 93 % of 24 draws, and 4,321 tasks.", ["93 %", "4,321"]),
+        ("| a | 0.51 |\n|---|---|", ["0.51"]),
+        ("```python\nx = 0.37\n```\nSee `0.4`, Exercise 3 and https://a.org/0.5.", []),
+        ("*Median 17 times larger, 1e-7 apart.*", ["17", "1e-7"]),
+        ("Version 1.1.5, Lemma 2, a dozen.", []),
+    ],
+)
+def test_a_planted_number_is_found(words: str, found: list[str]) -> None:
+    assert sorted(strange(words, {"24"}, {})) == sorted(found)
+
+
+def is_sentence(alt: str) -> bool:
+    return len(alt.split()) >= 4 and alt.rstrip().endswith((".", "!", "?"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_pictures_are_described_in_sentences(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells if path.suffix == ".ipynb" else []
+    told = [alt_of(cell.source) for cell in cells if cell.cell_type == "code" and re.search(r"\bshow\(", cell.source)]
+    told += [alt for text in words_and_code(path)[0] for alt in IMAGE.findall(text)]
+    assert [alt for alt in told if not is_sentence(alt)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_figures_to_move_are_described_in_sentences(kind: type) -> None:
+    assert is_sentence(example(kind).alt)
+    assert not list(numbers(example(kind).alt))
+
+
+def test_a_word_is_no_description() -> None:
+    assert alt_of('show(figure, alt="x")') == "x"
+    assert alt_of('alt = f"A line of {n} points "\nshow(figure, alt=alt + "rises.")') == "A line of  points rises."
+    assert not is_sentence("x")
+    assert not is_sentence("A line that rises")
