@@ -520,6 +520,109 @@ def _even_units(
     )
 
 
+@lru_cache(maxsize=4)
+def _flipped_steps(seed: int, coins: str) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean step over all flips of two batches of two inputs, on two tasks; steps on other labels; the chances.
+
+    Coins are tossed for each label ("own"), or for each label once for both batches ("kept").
+    """
+    g, unit = _generator(seed), list(_UNITS.values())[seed % 5]
+    W, X1, X2 = (normal(n, 4, generator=g) for n in (10, 2, 2))
+    F, p = sample_tasks(2, 1, generator=g), 0.05 + 0.4 * torch.rand(2, 2, generator=g).double()
+    Y1, Y2 = (F[:, (X[:, 0] > 0).long()] for X in (X1, X2))
+    p1, p2 = (p[:, (X[:, 0] > 0).long()] for X in (X1, X2))
+
+    def step(first: Tensor, second: Tensor) -> Tensor:
+        w = W.clone().requires_grad_()
+        phi = first @ unit(X1 @ W.T) / 2
+        return torch.autograd.grad((phi * (second @ unit(X2 @ w.T)) / 2).mean(0).sum(), w)[0]
+
+    signs, mean = (
+        torch.cartesian_prod(*[torch.tensor([1.0, -1]).double()] * 4).reshape(-1, 2, 2),
+        torch.zeros(10, 4).double(),
+    )
+    chances = [torch.where(signs > 0, 1 - q, q).prod(2).prod(1) for q in (p1, p2)]
+    for i, j in itertools.product(range(16), repeat=2):
+        weight = chances[0][i] * chances[1][j] if coins == "own" else chances[0][i] * (i == j)
+        mean = mean + weight * step(signs[i] * Y1, signs[j] * Y2)
+    basis = torch.stack([step(Y1 * (1 - twice * p1), Y2 * (1 - twice * p2)) for twice in (0.0, 1.0, 2.0)])
+    return mean, basis, p
+
+
+def _label_noise(seed: int, *, twice: float = 2.0, coins: str = "own") -> tuple[Evidence, ...]:
+    """The step is quadratic in the factor before p, so that three of its values give all."""
+    mean, basis, _ = _flipped_steps(seed, coins)
+    x = torch.tensor([(twice - 1) * (twice - 2) / 2, twice * (2 - twice), twice * (twice - 1) / 2]).double()
+    law = torch.einsum("k,kmd->md", x, basis)
+    return (Evidence("distance of the mean step to the step on the table", float((mean - law).norm() / mean.norm()),
+                     "at most", 1e-9),)  # fmt: skip
+
+
+_FLIPS = 0.3
+
+
+@lru_cache(maxsize=4)
+def _noisy_lengths(seed: int, coins: str) -> tuple[Tensor, Tensor]:
+    """A table of four balanced tasks; mean squared lengths inside and outside, times 4 pi^2 d, on noisy labels.
+
+    Twelve neurons with V^T V = (12 / d) I and tau = 1; d = 600 and pi d / n = 1. Of an input only the coordinates in
+    the subspace and along the neurons are drawn: outside them, the step has independent noise of known size. Of that
+    noise the share r / d lies inside and is taken off.
+    """
+    g, d, m, T = _generator(seed), 600, 12, 4
+    F, n = sample_tasks(T, 3, law="balanced", generator=g), round(math.pi * d)
+    total = torch.zeros(2).double()
+    for _ in range(250):
+        V = math.sqrt(m / d) * torch.linalg.qr(normal(m, 3, generator=g)).Q
+        W = torch.cat([V, torch.eye(m).double()], 1)
+        (X1, Y1), (X2, Y2) = (
+            (X, F[:, (X[:, :3] > 0).long() @ torch.tensor([1, 2, 4])]) for X in normal(2, n, 3 + m, generator=g)
+        )
+        shape = (2, T if coins == "own" else 1, n)
+        signs = torch.where(torch.rand(shape, generator=g) < _FLIPS, -1.0, 1.0).double()
+        heads = (signs[0] * Y1) @ (X1 @ W.T).clamp(min=0) / n
+        pulls = (signs[1] * Y2).T @ heads / (n * T) * (X2 @ W.T > 0)
+        squares = (pulls.T @ X2).square()
+        rest = squares[:, 3:].sum() + (d - 3 - m) * pulls.square().sum()
+        total += torch.stack([squares[:, :3].sum() - 3 * pulls.square().sum(), rest]) / (250 * m)
+    return F, 4 * math.pi**2 * d * total
+
+
+def _ridge(
+    seed: int, *, twice: float = 2.0, ridge: float = 4.0, noise: float = math.pi, own: str = "own", one: str = "one"
+) -> tuple[Evidence, ...]:
+    (F, found), (_, shared) = (_noisy_lengths(seed, coins) for coins in (own, one))
+    f1, kept, nu = degree_one(walsh_coefficients(F)), (1 - twice * _FLIPS) ** 2, noise / math.pi
+    N, B = F @ F.T / 32, kept * f1 @ f1.T / 4
+
+    def law(N: Tensor) -> Tensor:
+        both, once, every = (B * B).sum(), (N * B).sum(), (N * N).sum()
+        return torch.stack([both + nu * once, nu * (once + nu * every)])
+
+    noisy = kept * N + ridge * _FLIPS * (1 - _FLIPS) / 4 * torch.eye(4).double()
+    return (
+        _off("squared lengths, a coin for each label", found, law(noisy), 0.07),
+        _off("squared lengths, a coin for each input", shared, law(N), 0.1),
+    )
+
+
+def _denoise(
+    seed: int, *, ridge: float = 4.0, twice: float = 2.0, gap: float = 2.0, patterns: int = 1
+) -> tuple[Evidence, ...]:
+    """Over all pairs of balanced tasks, outside over inside with flips over that without, to first order in nu."""
+    p, errors = 0.05 + 0.02 * seed, []
+    for r in (2, 3):
+        K, F = 2**r, balanced_tasks(r)
+        f1 = degree_one(walsh_coefficients(F))
+        agree, linear, length = F @ F.T / K, f1 @ f1.T, f1.square().sum(1).mean()
+        clean = (length + (agree * linear).mean()) / 2  # E tr(N B) of two tasks
+        kept = (1 - 2 * p) ** 2
+        found = (kept**2 * clean + kept * (1 - kept) * length / 2) / (kept**2 * clean)
+        law = 1 + ridge * p * (1 - p) / (1 - twice * p) ** 2 * (K - patterns) / (2 + K - gap)
+        errors.append(found / law)
+    return (_off("noise over signal with flips over that without", torch.stack(errors), 1.0, 1e-9),)
+
+
 _claim = partial(stated, "07_beyond_the_assumptions")
 CLAIMS = (
     _claim("lem-beyond-potential", _potential, {"heads from another batch": {"same": False}}, sharpness=1e-6),
@@ -542,4 +645,11 @@ CLAIMS = (
         sharpness=1e-4,
     ),
     _claim("prop-even-activation", _even_units, {"labels that are not odd": {"odd": False}}, sharpness=0.01),
+    _claim("prop-label-noise", _label_noise, {"flips that both batches share": {"coins": "kept"}}, sharpness=1e-6),
+    _claim(
+        "thm-noise-ridge",
+        _ridge,
+        {"one coin for all tasks": {"own": "one"}, "a coin for each": {"one": "own"}},
+    ),
+    _claim("cor-many-tasks-denoise", _denoise, {"K for K - 1": {"patterns": 0}}, sharpness=0.01),
 )
