@@ -234,7 +234,7 @@ def signs(where: str, name: str, value: torch.Tensor) -> None:
 
 
 def table(where: str, F: Any) -> int:
-    """``F`` is a table of tasks, (T, 2^r) of -1 and +1 with T >= 1 and r >= 1; returns r."""
+    """``F`` is a table of tasks, (T, 2^r) of real labels, not of 0 and 1, with T >= 1 and r >= 1; returns r."""
     tensors(where, F=F)
     count, width = (F.shape[0], F.shape[1]) if F.ndim == 2 else (0, 0)
     require(
@@ -255,7 +255,10 @@ def table(where: str, F: Any) -> int:
         width,
         "Give each of the 2^r patterns a column.",
     )
-    signs(where, "F", F)
+    zeros, ones = F == 0, F == 1
+    mapped = not bool((zeros | ones).all() and zeros.any() and ones.any())
+    remedy = "Map labels 0/1 to -1/+1 with 2 * y - 1."
+    require(mapped, where, "F", "made of -1 and +1, or of other real labels", "only 0 and 1", remedy)
     return r
 
 

@@ -97,7 +97,7 @@ class Rounds:
         self.lengths = block_lengths(items, rows * d, wanted)
         longest = rows * self.lengths[-1]
         self.features, self.pull = self.W.new_empty(2, longest, m).unbind()
-        self.margins, self.signs = self.W.new_empty(2, longest * heads).unbind()
+        self.margins, self.answers = self.W.new_empty(2, longest * heads).unbind()
         self.move_W, self.move_b, self.move_A = (torch.empty_like(x) for x in (self.W, self.b, self.A))
 
     def network(self) -> TwoLayerReLU:
@@ -166,7 +166,7 @@ class Rounds:
             if self.per_task:
                 at += K * torch.arange(groups.start, groups.stop, device=X.device).unsqueeze(1)
             heads = self.A.shape[1]
-            Y = self.signs[: len(X) * heads].view(len(X), heads)
+            Y = self.answers[: len(X) * heads].view(len(X), heads)
             torch.index_select(self.labels, 0, at.flatten(), out=Y)
             yield Block(groups, X, H.view(count, rows, -1), Y.view(count, rows, heads))
             start += length

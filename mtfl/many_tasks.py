@@ -163,31 +163,42 @@ class KernelNorms(NamedTuple):
         return cls(*(float(x.square().sum()) for x in (Z.T @ one, one, kernel)))
 
     @classmethod
-    def expected(cls, tasks: int | float, r: int, *, shared: bool = True) -> KernelNorms:
+    def expected(cls, tasks: int | float, r: int, *, shared: bool = True, flips: float = 0.0) -> KernelNorms:
         """The mean norms over tables of independent balanced tasks; tasks may be math.inf.
 
         If each task has two batches of n inputs of its own (``shared=False``), noise is no longer common to different
         tasks: in the means of |K_T Pi|^2 and |K_T|^2 the terms of a task with itself alone are left, and with them the
         squared lengths above hold.
 
+        If every label is flipped with probability p (``flips``) by a coin of its own, labels y have E[y_t y_u] =
+        (1 - 2p)^2 E[f_t f_u] for two tasks, and 1 for one: a ridge of 4p (1 - p) / T on the tasks' Gram matrix over T,
+        on each side that is not projected. The norms are then no longer those of a kernel, but enter in their place.
+
         From E|f1|^2 = r / (K - 1) and E|f1|^4 = (r (r + 2) (K - 4) + 4 r) / (K (K - 1) (K - 3)).
 
         Raises:
             TypeError: if r is no integer.
-            ValueError: if tasks < 1 or r < 2.
+            ValueError: if tasks < 1, r < 2, or flips is negative or above 1/2.
 
-        Checked against the enumeration of all tables of two tasks.
+        Checked against the enumeration of all tables of two tasks, and of their flips.
         """
         where = "KernelNorms.expected"
         _checks.integer(where, "r", r, least=2, most=500)
         _checks.number(where, "tasks", tasks, positive=False, infinite=True)
         _checks.require(tasks >= 1, where, "tasks", "at least 1", tasks, "Choose tasks >= 1.")
         _checks.flag(where, "shared", shared)
+        _checks.number(where, "flips", flips, positive=False)
+        remedy = "Choose a probability, at most that of a coin."
+        _checks.require(flips <= 0.5, where, "flips", "at most 1/2", flips, remedy)
         K, share = 2**r, 1 / tasks
         fourth = (r * (r + 2) * (K - 4) + 4 * r) / (K * (K - 1) * (K - 3))
         agreement = share + shared * (1 - share) / (K - 1)  # E tr K_T^2 / K^2
         both = share * fourth + (1 - share) * r / (K - 1) ** 2
-        return cls(K**2 * both, K**2 * agreement * r / (K - 1), K**2 * agreement)
+        one, kept = agreement * r / (K - 1), (1 - 2 * flips) ** 2
+        ridge = 1 - kept  # over T
+        one = kept**2 * one + kept * ridge * share * r / (K - 1)
+        every = kept**2 * agreement + (2 * kept + ridge) * ridge * share
+        return cls(K**2 * kept**2 * both, K**2 * one, K**2 * every)
 
     def outside_over_inside(self, d: int, n: int | float) -> float:
         """Squared length outside the subspace over that inside, to leading order: 1/e - 1 for the energy ratio e.

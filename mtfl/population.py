@@ -180,7 +180,7 @@ def leading_order_step(
         perpendicular = c [<f0^2> + <f0 f1> . v / tau]
 
     Raises:
-        TypeError, ValueError: if shapes or dtypes do not fit, F is no table of signs, or a tau is not positive.
+        TypeError, ValueError: if shapes or dtypes do not fit, F is no table of tasks, or a tau is not positive.
 
     Checked against :func:`population_step` as |v| / tau shrinks.
     """

@@ -104,7 +104,8 @@ def pretrain(
     Args:
         network: where training starts; it is not changed.
         inputs: the law of x, with the subspace M.
-        F: the tasks.
+        F: the tasks. Labels may be real numbers y, as ``centred(F)`` has them: the loss is l(y g) all the same, and an
+            input counts as correct when y g > 0.
         settings: see :class:`PretrainSettings`.
         generator: of the batches; with the same state, the same result.
 
@@ -113,7 +114,7 @@ def pretrain(
 
     Raises:
         TypeError: if dtypes or devices of network, inputs and F differ.
-        ValueError: if shapes do not fit, F is no table of signs, or training diverges (the message names the
+        ValueError: if shapes do not fit, F is no table of tasks, or training diverges (the message names the
             round; weights that are not finite are never returned).
 
     A round with one head step on shared inputs costs 6 n m d + 8 n m T floating-point operations. A product of an

@@ -77,7 +77,7 @@ def single_task_steps(F: Float[Tensor, "N K"], d: int, *, matched_decay: bool = 
 
     Raises:
         TypeError: if F is no floating-point tensor, or d no integer.
-        ValueError: if F is no table of signs, r > 11, or d is at most r.
+        ValueError: if F is no table of tasks, r > 11, or d is at most r.
 
     Checked against :func:`mtfl.population.population_step` on many random neurons.
     """

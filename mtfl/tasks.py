@@ -177,8 +177,10 @@ def walsh_coefficients(F: Float[Tensor, "T K"]) -> Float[Tensor, "T S"]:
     Column S is a set of coordinates as a bit mask: column 0 is the mean, column 2^i the degree-1 coefficient of
     z_i. Parseval: the squares of a row sum to 1. The mean over z is uniform over the K patterns.
 
+    Labels may be real numbers; then a row's squares sum to the mean of its labels' squares.
+
     Raises:
-        ValueError: if F holds other values than -1 and +1, or its width is no power of two.
+        ValueError: if F holds 0 and 1 only, or its width is no power of two.
     """
     r = _checks.table("walsh_coefficients", F)
     _checks.features("walsh_coefficients", r, arrays=2)
@@ -200,13 +202,44 @@ def degree_two(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r r"]:
     return matrices * (i != j).to(matrices)
 
 
+def centred(F: Float[Tensor, "T K"]) -> Float[Tensor, "T K"]:
+    """The tasks with each one's mean label taken off, f - fhat_0: real labels, and zeros for a constant task.
+
+    Raises:
+        ValueError: if F holds 0 and 1 only, or its width is no power of two.
+    """
+    _checks.table("centred", F)
+    return F - F.mean(1, keepdim=True)
+
+
+def kernel_parts(F: Float[Tensor, "T K"]) -> Float[Tensor, "3 K K"]:
+    """The task kernel as a sum of three, which a step sees one by one.
+
+    With g = f - fhat_0 the centred labels and <.> the mean over tasks, they are
+
+        <g(z) g(z')>,    <fhat_0 (g(z) + g(z'))>,    <fhat_0^2>:
+
+    that of :func:`centred` labels, the drift, and a constant, which rescales neurons without bias.
+
+    Raises:
+        ValueError: if F holds 0 and 1 only, or its width is no power of two.
+    """
+    _checks.table("kernel_parts", F)
+    f0 = F.mean(1, keepdim=True)
+    g = F - f0
+    mixed = (f0 * g).mean(0)
+    constant = f0.square().mean().expand(F.shape[1], F.shape[1])
+    return torch.stack([g.T @ g / F.shape[0], mixed.unsqueeze(1) + mixed, constant])
+
+
 def task_kernel(F: Float[Tensor, "T K"]) -> Float[Tensor, "K K"]:
     """Task kernel K_T(z, z') = (1/T) sum_t f_t(z) f_t(z').
 
-    It is the share of tasks on which two patterns agree minus the share on which they disagree.
+    It is the share of tasks on which two patterns agree minus the share on which they disagree. Labels may also be real
+    numbers, as :func:`centred` makes them.
 
     Raises:
-        ValueError: if F holds other values than -1 and +1, or its width is no power of two.
+        ValueError: if F holds 0 and 1 only, or its width is no power of two.
     """
     _checks.features("task_kernel", _checks.table("task_kernel", F), arrays=2)
     return F.T @ F / F.shape[0]

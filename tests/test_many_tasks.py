@@ -115,6 +115,24 @@ def test_expected_norms_with_inputs_of_each_tasks_own(tasks: int) -> None:
         assert KernelNorms.expected(1, 2, shared=False) == pytest.approx(KernelNorms.expected(1, 2), rel=1e-12)
 
 
+@pytest.mark.parametrize("flips", [0.1, 0.3])
+def test_expected_norms_with_flipped_labels(flips: float) -> None:
+    """The Gram matrix of flipped labels, coin by coin; means of labels shrink."""
+    coins, norms = ((1, 1 - flips), (-1, flips)), []
+    for table in itertools.product(balanced(2), repeat=2):
+        F, gram = torch.stack(table), torch.zeros(2, 2, dtype=torch.float64)
+        for t, u in itertools.product(range(2), repeat=2):
+            for (a, p), (b, q) in itertools.product(coins, repeat=2):
+                chance = p * q if t != u else p * (a == b)
+                gram[t, u] += chance * a * b * (F[t] @ F[u]) / 8
+        f1 = sum(sign * chance for sign, chance in coins) * F @ pattern_signs(2) / 4
+        B = f1 @ f1.T / 2
+        norms.append([16 * float(x.sum()) for x in (B * B, gram * B, gram * gram)])
+    assert KernelNorms.expected(2, 2, flips=flips) == pytest.approx(np.mean(norms, 0), rel=1e-12)
+    endless, clean = KernelNorms.expected(math.inf, 3, flips=flips), KernelNorms.expected(math.inf, 3)
+    assert endless == pytest.approx([(1 - 2 * flips) ** 4 * x for x in clean], rel=1e-12)
+
+
 @pytest.mark.parametrize("r", [2, 3, 5])
 def test_infinitely_many_tasks(r: int) -> None:
     norms, K = KernelNorms.of(limit_kernel(r, "balanced")), 2**r
@@ -151,6 +169,8 @@ def test_norms_refuse_bad_input() -> None:
         KernelNorms.expected(3, 1)
     with refuses(ValueError, "KernelNorms.expected: tasks must be at least 1; got 0. "):
         KernelNorms.expected(0, 3)
+    with refuses(ValueError, "KernelNorms.expected: flips must be at most 1/2; got 0.6. "):
+        KernelNorms.expected(4, 3, flips=0.6)
 
 
 # The limit of a layer

@@ -30,7 +30,7 @@ from mtfl import (
 )
 from mtfl.moments import pattern_moments
 from mtfl.population import Neurons, leading_order_step, population_flow, population_step
-from mtfl.tasks import degree_one, pattern_signs, walsh_coefficients
+from mtfl.tasks import centred, degree_one, pattern_signs, walsh_coefficients
 
 
 def tensor(values: object) -> Tensor:
@@ -208,11 +208,12 @@ def test_two_to_one_law_of_uniform_tasks_and_gain_of_balanced_ones() -> None:
 
 
 @pytest.mark.parametrize("loss", ["hinge", "logistic"])
-@pytest.mark.parametrize("law", ["uniform", "threshold", "balanced"])
+@pytest.mark.parametrize("law", ["uniform", "threshold", "balanced", "centred"])
 def test_leading_order_is_approached_at_second_order(law: str, loss: str) -> None:
     random = streams(5, "V", "tasks")
     direction = torch.randn(6, 3, generator=random["V"], dtype=torch.float64)
-    F = sample_tasks(5, 3, law=law, generator=random["tasks"])
+    F = sample_tasks(5, 3, law="uniform" if law == "centred" else law, generator=random["tasks"])
+    F = centred(F) if law == "centred" else F
     tau = tensor([0.5, 1, 2, 1, 1, 3])
     errors = []
     for size in (0.02, 0.01, 0.005):
@@ -406,8 +407,8 @@ def test_bad_steps_are_refused() -> None:
         leading_order_step(V0, TAU0[:2], F)
     with refuses(ValueError, where + "tau must be positive; got 0.0. "):
         leading_order_step(V0, 0 * TAU0, F)
-    with refuses(ValueError, where + "F must be made of -1 and +1; got 4 other entries, the first 2. "):
-        leading_order_step(V0, TAU0, 2 * F)
+    with refuses(ValueError, where + "F must be made of -1 and +1, or of other real labels; got only 0 and 1. "):
+        leading_order_step(V0, TAU0, tensor([[0, 1, 1, 1]]))
     with refuses(TypeError, where + "F must be of the dtype and device of V (torch.float64, cpu); got torch.float32"):
         leading_order_step(V0, TAU0, F.float())
     for function, last in ((population_step, (B0, kernel)), (leading_order_step, (F,))):

@@ -30,6 +30,7 @@ from mtfl import (
 )
 from mtfl._rounds import block_lengths
 from mtfl.pretraining import Pretrained
+from mtfl.tasks import centred
 
 D, R, M, T, N = 6, 2, 8, 5, 16
 BASE = PretrainSettings(rounds=4, batch_size=N, head_step=0.5, representation_step=0.8)
@@ -106,6 +107,12 @@ def agrees_with_autograd(
 )
 def test_training_equals_a_loop_with_autograd(change: dict) -> None:
     agrees_with_autograd(*problem(), dataclasses.replace(BASE, **change))
+
+
+@pytest.mark.parametrize("change", [{}, {"loss": "logistic", "batches": "per-task"}], ids=str)
+def test_labels_may_be_real_numbers(change: dict) -> None:
+    network, inputs, F = problem()
+    agrees_with_autograd(network, inputs, centred(F), dataclasses.replace(BASE, **change))
 
 
 def test_biases_that_stay_count_too() -> None:
@@ -406,7 +413,7 @@ def test_problems_that_do_not_fit_are_refused() -> None:
     bad = [
         ((network, inputs, F[:, :3]), ValueError, "the width of F must be a power of two, 2^r with r >= 1; got 3. "),
         ((network, inputs, F[:0]), ValueError, "F must be a table of shape (T, 2^r) with T >= 1; got (0, 4). "),
-        ((network, inputs, (F + 1) / 2), ValueError, "F must be made of -1 and +1; got "),
+        ((network, inputs, (F + 1) / 2), ValueError, "F must be made of -1 and +1, or of other real labels; got "),
         ((network, inputs, F * math.nan), ValueError, "F must be finite; got NaN or infinity. "),
         ((network, inputs, F[:, :2]), ValueError, "F must be a table on r = 2 features; got r = 1. "),
         ((network, inputs, F.float()), TypeError, "F must be of the dtype and device of W (torch.float64, cpu); got "),

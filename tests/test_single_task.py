@@ -183,8 +183,8 @@ def test_bad_tasks_are_refused() -> None:
         single_task_steps(F[:, :3], 9)
     with refuses(ValueError, where + "F must be a table of shape (T, 2^r) with T >= 1; got (4,). "):
         single_task_steps(F[0], 9)
-    with refuses(ValueError, where + "F must be made of -1 and +1; got "):
-        single_task_steps(F / 2, 9)
+    with refuses(ValueError, where + "F must be made of -1 and +1, or of other real labels; got only 0 and 1. "):
+        single_task_steps((F + 1) / 2, 9)
     with refuses(TypeError, where + "F must be floating point; got torch.int64. "):
         single_task_steps(F.long(), 9)
     with refuses(TypeError, where + "F must be a torch.Tensor; got list. "):

@@ -28,7 +28,16 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from mtfl import all_tasks, limit_kernel, sample_tasks, streams, task_kernel, walsh_coefficients
-from mtfl.tasks import LAWS, characters, degree_one, degree_two, equivalence_classes, pattern_signs
+from mtfl.tasks import (
+    LAWS,
+    centred,
+    characters,
+    degree_one,
+    degree_two,
+    equivalence_classes,
+    kernel_parts,
+    pattern_signs,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -84,6 +93,30 @@ def test_task_kernel_counts_agreements(F: Tensor) -> None:
     for z, other in itertools.product(range(F.shape[1]), repeat=2):
         same = sum(1 if f[z] == f[other] else -1 for f in F.tolist()) / len(F)
         assert kernel[z, other].item() == pytest.approx(same, abs=1e-15)
+
+
+@settings(max_examples=20)
+@given(tables())
+def test_kernel_parts_by_summation(F: Tensor) -> None:
+    K, T = F.shape[1], len(F)
+    means = [sum(f) / K for f in F.tolist()]
+    tasks = list(zip(F.tolist(), means, strict=True))
+    for z, other in itertools.product(range(K), repeat=2):
+        expected = [
+            sum((f[z] - f0) * (f[other] - f0) for f, f0 in tasks) / T,
+            sum(f0 * (f[z] + f[other] - 2 * f0) for f, f0 in tasks) / T,
+            sum(f0 * f0 for _, f0 in tasks) / T,
+        ]
+        assert kernel_parts(F)[:, z, other].tolist() == pytest.approx(expected, abs=1e-14)
+    assert_close(kernel_parts(F).sum(0), task_kernel(F), rtol=0, atol=1e-14)
+    assert_close(kernel_parts(F)[0], task_kernel(centred(F)), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("r", [1, 2, 3])
+def test_centred_uniform_tasks_have_a_multiple_of_the_balanced_kernel(r: int) -> None:
+    share = 1 - 1 / 2**r
+    assert_close(task_kernel(centred(all_tasks(r))), share * limit_kernel(r, "balanced"), rtol=0, atol=1e-14)
+    assert bool((centred(all_tasks(r)[[0, -1]]) == 0).all())  # constant tasks
 
 
 def test_all_tasks_are_numbered_by_their_bits() -> None:
@@ -256,8 +289,7 @@ BAD_TABLES = [
     (TABLE[:, :0], ValueError, "the width of F must be a power of two, 2^r with r >= 1; got 0. "),
     (TABLE[:0], ValueError, "F must be a table of shape (T, 2^r) with T >= 1; got (0, 4). "),
     (TABLE[0], ValueError, "F must be a table of shape (T, 2^r) with T >= 1; got (4,). "),
-    ((TABLE + 1) / 2, ValueError, "F must be made of -1 and +1; got 1 other entries, the first 0. "),
-    (2 * TABLE, ValueError, "F must be made of -1 and +1; got 4 other entries, the first 2. "),
+    ((TABLE + 1) / 2, ValueError, "F must be made of -1 and +1, or of other real labels; got only 0 and 1. "),
     (TABLE / 0, ValueError, "F must be finite; got NaN or infinity. "),
     (TABLE * math.nan, ValueError, "F must be finite; got NaN or infinity. "),
     (TABLE.long(), TypeError, "F must be floating point; got torch.int64. "),
@@ -267,7 +299,7 @@ BAD_TABLES = [
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("F", "error", "sentence"), BAD_TABLES)
-@pytest.mark.parametrize("function", [walsh_coefficients, task_kernel], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [walsh_coefficients, task_kernel, centred, kernel_parts], ids=lambda f: f.__name__)
 def test_bad_tables_are_refused(function, F: object, error: type[Exception], sentence: str) -> None:
     with refuses(error, f"{function.__name__}: {sentence}"):
         function(F)

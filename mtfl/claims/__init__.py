@@ -9,7 +9,7 @@ Passing is numerical evidence, not proof; the proofs are in the chapters.
     python -m mtfl.claims            prints the ledger; exits with 1 if a claim fails or a mutant passes
 """
 
-from mtfl.claims import loss, many_tasks, paper, setup, single_task, training, transfer
+from mtfl.claims import beyond, loss, many_tasks, paper, setup, single_task, training, transfer
 from mtfl.claims.ledger import Ledger
 from mtfl.claims.registry import Claim, Evidence, Verdict, judge
 
@@ -21,6 +21,7 @@ CLAIMS: tuple[Claim, ...] = (
     *single_task.CLAIMS,
     *transfer.CLAIMS,
     *many_tasks.CLAIMS,
+    *beyond.CLAIMS,
 )
 """All claims, in the order of the book."""
 

@@ -461,7 +461,7 @@ def _known(r: int, d: int | float) -> tuple[Neurons, Tensor, PatternMoments]:
     return neurons, root.square(), pattern_moments(*neurons)
 
 
-def _lengths(kernel: Tensor, d: int | float, n: int | float, decay: float = 0.0) -> tuple[float, float]:
+def lengths(kernel: Tensor, d: int | float, n: int | float, decay: float = 0.0) -> tuple[float, float]:
     """Mean squared lengths inside and outside, times 4 pi^2 d K^2, of steps on two shared batches of n inputs.
 
     From the exact mean and covariance of batch means; half of the inputs of a pattern are active, as for large d.
@@ -505,7 +505,7 @@ def _inputs(
     F = sample_tasks(20, 3, law="balanced", generator=_generator(seed))
     both, one, every = KernelNorms.of(task_kernel(F))
     d, n = 10**6, 1.5 * 10**6
-    far, near = _lengths(task_kernel(F), d, n), _lengths(task_kernel(F), 300, 450)
+    far, near = lengths(task_kernel(F), d, n), lengths(task_kernel(F), 300, 450)
     found = torch.tensor(far) * factor / (4 * math.pi**2)
     nu = noise * d**power / n
     formula = [both + heads * nu * one, nu * (one + heads * nu * every)]
@@ -519,7 +519,7 @@ def _inputs(
 
 
 def _own_lengths(F: Tensor, d: int | float, n: int | float) -> tuple[float, float]:
-    """As _lengths, divided by K^2, with two batches of n inputs for each task of F."""
+    """As lengths, divided by K^2, with two batches of n inputs for each task of F."""
     (T, K), r = F.shape, F.shape[1].bit_length() - 1
     neurons, weights, moments = _known(r, d)
     once, tau = 1 - 1 / n, neurons.tau[:, None, None]
@@ -738,7 +738,7 @@ def _balanced_inputs(
         nu = math.pi * (0.1 + seed)
         ratio = nu * phi * (1 + L / r * nu) / (psi + nu * phi)
         ratios.append(KernelNorms(*found).outside_over_inside(10**6, 1e6 * math.pi / nu) / ratio)
-        inside, outside = _lengths(limit_kernel(r, "balanced"), d, noise * d * ((K - 1) / r) ** half)
+        inside, outside = lengths(limit_kernel(r, "balanced"), d, noise * d * ((K - 1) / r) ** half)
         halves.append(outside / inside)
     return (
         Evidence("error of the mean norms over all pairs of tasks", max(map(abs, errors)), "at most", 1e-10),
@@ -762,7 +762,7 @@ def _uniform_inputs(
         if d == 100:
             what, found = "sampled inputs", _sampled_ratio(seed, tuple(kernel.float().flatten().tolist()), d, n, decay)
         else:
-            inside, outside = _lengths(kernel, d, n, decay)
+            inside, outside = lengths(kernel, d, n, decay)
             what, found = f"exact steps, d = {d:.0f}", outside / inside
         formula = factor * d**power / (3 * n * (1 + inner * math.pi * d / n))
         parts.append(_off(f"outside over inside, {what}", found, formula, bound))
