@@ -16,6 +16,7 @@ from sphinx.errors import ExtensionError
 from mtfl import sphinx_ext
 from mtfl.claims import CLAIMS, Ledger, judge
 from mtfl.explorables import NeuronsInPlane
+from mtfl.sphinx_ext import mathematics
 from mtfl.sphinx_ext.statements import PLACE, statement_of
 
 
@@ -260,10 +261,11 @@ def test_a_site_gets_a_way_in_and_loses_a_large_script(
     script, index = tmp_path / "_static" / "scripts" / "fontawesome.js", tmp_path / "index.html"
     theme = script.with_name("pydata-sphinx-theme.js")
     script.write_text(1000 * "large")
+    (tmp_path / ".buildinfo").touch()
     theme.write_text(sphinx_ext.ASKS_ALL)
     sphinx_ext.finish(app, exception)
     assert script.exists() == (theme.read_text() == sphinx_ext.ASKS_ALL) == left
-    assert index.exists() == (tmp_path / "_static" / "explorables.css").exists() == (not left)
+    assert index.exists() == (not left) and (tmp_path / ".buildinfo").exists() == left
     if not left:
         assert "url=first.html" in index.read_text()
         assert "<title>A &amp; B</title>" in index.read_text()
@@ -274,6 +276,16 @@ def test_the_site_gets_the_scripts_of_the_extension() -> None:
     sphinx_ext.add_static_files(None, config)  # type: ignore[arg-type]
     assert config.html_static_path[0] == "_static"  # the book's own files come first
     assert (Path(config.html_static_path[1]) / "searchtools.js").exists()
+    assert Path(config.html_static_path[2]).name == "explorables.css"
+
+
+def test_a_page_names_no_style_sheet_of_an_earlier_build(tmp_path: Path) -> None:
+    sheet = tmp_path / "_static" / mathematics.STYLE
+    sheet.parent.mkdir()
+    sheet.touch()
+    for _ in range(2):
+        mathematics.Typesetter().begin(SimpleNamespace(outdir=tmp_path))  # type: ignore[arg-type]
+        assert not sheet.exists()
 
 
 def test_a_script_that_changed_is_refused() -> None:

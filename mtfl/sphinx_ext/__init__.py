@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -314,10 +313,10 @@ def patch(script: str) -> str:
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Add the figures' style sheet and the way in, patch a script, drop a large one: icons come as a web font."""
+    """Add the way in, patch a script, drop a large one: icons come as a web font."""
     if not exception and app.builder.format == "html":
         out, config = Path(app.outdir), app.config
-        shutil.copy(Path(explorables.__file__).with_name(FIGURES_STYLE), out / "_static")
+        (out / ".buildinfo").unlink(missing_ok=True)  # a hash with addresses in memory, which nothing here reads
         index = INDEX.format(
             language=config.language, page=f"{config.root_doc}.html", title=html.escape(config.html_title)
         )
@@ -329,8 +328,12 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 
 
 def add_static_files(app: Sphinx, config: Config) -> None:
-    """Take the extension's own static files into the site."""
-    config.html_static_path.append(str(Path(__file__).with_name("static")))
+    """Take the extension's own static files and the figures' style sheet into the site, before its pages are written.
+
+    A page names a style sheet with a checksum of what is there by then.
+    """
+    figures = Path(explorables.__file__).with_name(FIGURES_STYLE)
+    config.html_static_path += [str(Path(__file__).with_name("static")), str(figures)]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -148,6 +148,10 @@ class Typesetter:
         translator.body.append(self.html(translator, node, tex, display=True) + "</div>\n")
         raise nodes.SkipNode
 
+    def begin(self, app: Sphinx) -> None:
+        """Take the style sheet of an earlier build away: pages would name it with the checksum that it had."""
+        Path(app.outdir, "_static", STYLE).unlink(missing_ok=True)
+
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Put the style sheet and the fonts, less the characters that no formula has, into the site."""
         if not exception and app.builder.format == "html":
@@ -163,5 +167,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("typeset", (typesetter.visit_inline, None), (typesetter.visit_display, None))
     app.add_css_file(STYLE)
     app.add_post_transform(Together)
+    app.connect("builder-inited", typesetter.begin)
     app.connect("build-finished", typesetter.finish)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
