@@ -165,7 +165,7 @@ def in_script(file: str, source: str) -> Iterator[Fault]:
     """Faults by the text, comments and words left alone."""
     start = 0
     for line in source.split("\n"):
-        code = re.sub(r"//.*|/?\*.*|\"[^\"]*\"|`[^`]*`", lambda found: "\0" * len(found[0]), line)
+        code = re.sub(r"//.*|/\*.*|^\s*\*.*|\"[^\"]*\"|`[^`]*`", lambda found: "\0" * len(found[0]), line)
         for pattern, other in IN_SCRIPTS:
             for found in re.finditer(pattern, code):
                 yield Fault(file, start + found.start(), start + found.end(), other)
