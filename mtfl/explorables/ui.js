@@ -480,7 +480,7 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
   const legend = series.filter(({ name }) => name).map(({ name, colour }) => {
     const entry = svg("g", {},
       svg("path", { class: `mtfl-line mtfl-${colour}`, d: `M${offset} 10h16` }), text(offset + 21, 14, name));
-    offset += 34 + 6.4 * name.length;
+    offset += 32 + 6.4 * name.length;
     return entry;
   });
   const levels = y.ticks.map((tick) => svg("g", {},
