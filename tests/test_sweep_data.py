@@ -110,21 +110,21 @@ def impossible(table: pd.DataFrame, sweep: Sweep) -> Iterator[str]:
         kinds = {name.rpartition("_")[0] for name in results}
         for kind in kinds:
             low, middle, high = (table[name] for name in results if name.rpartition("_")[0] == kind)
-            if not ((low <= middle) & (middle <= high)).all():
+            if not np.all((low <= middle) & (middle <= high)):
                 yield f"percentiles of {kind} are out of order"
     for ending in ("", "_10", "_50", "_90"):
         # r sigma_r^2 / |W|^2 is at most the energy, the sum of all r squares over |W|^2
         shares = table.get(f"weakest_share{ending}"), table.get(f"energy{ending}")
-        if shares[0] is not None and shares[1] is not None and (shares[0] > shares[1] * digits).any():
+        if shares[0] is not None and shares[1] is not None and np.any(shares[0] > shares[1] * digits):
             yield f"weakest_share{ending} is above the energy"
     # the basis that spans the subspace has all its energy there
     if "energy_oracle_subspace" in table and not (table["energy_oracle_subspace"] == 1).all():
         yield "the oracle has energy outside of the subspace"
-    inputs = sweep.settings.get("test_examples")
+    inputs: Any = sweep.settings.get("test_examples")
     for name in results if inputs and "seed" in table else ():
         if name.startswith(("parity_", "random_")):
             counts = table[name] * inputs
-            if (np.abs(counts - counts.round()) > 6e-5 * inputs).any():
+            if np.any(np.abs(counts - counts.round()) > 6e-5 * inputs):
                 yield f"{name} is no share of {inputs} inputs"
 
 
