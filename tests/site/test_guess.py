@@ -20,6 +20,11 @@ BORNE_OUT: dict[str, Callable[[list[float]], bool]] = {
     "it falls to about an eighth": lambda x: abs(x[1] / x[0] - 1 / 8) < 0.01,
     "8": lambda x: x[0] == 8,
     'only "all three"': lambda x: x[0] > 0.8 and x[3] < 0.2,
+    "no better than a coin": lambda x: x[0] > 0.95 and abs(x[1] - 0.5) < 0.05,
+    "it falls, and settles": lambda x: x[0] > x[2] + 0.1 and abs(x[2] - x[4]) < 0.02,
+    "200": lambda x: x[1] == 128 and x[0] < 0.5 < x[2],
+    "all of it": lambda x: abs(x[1] / x[0] - 1) < 0.1 and x[4] / x[3] < 1 / 8,
+    "0.7": lambda x: abs(x[0] - 0.7) < 0.1 and x[1] < 0.2,
 }
 WITH_GUESSES = [name for name in PAGES if 'class="mtfl-guess"' in (SITE / name).read_text("utf8")]
 ANSWERS = """() => [...document.querySelectorAll(".mtfl-guess")].map(guess => {
