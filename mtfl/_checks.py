@@ -63,7 +63,7 @@ def integer(where: str, name: str, value: Any, *, least: int | None = None, most
 
 def number(where: str, name: str, value: Any, *, positive: bool = True, infinite: bool = False) -> None:
     """``value`` is a finite real number of at most 64 bits, positive (or, if asked, non-negative, or infinite too)."""
-    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     got = f"{type(value).__name__} {shown(value)}"
     require(is_real, where, name, "a number", got, f"Pass a Python float for {name}.", TypeError)
     sign, rule = (value > 0, "positive") if positive else (value >= 0, "non-negative")

@@ -118,7 +118,7 @@ def impossible(table: pd.DataFrame, sweep: Sweep) -> Iterator[str]:
         if shares[0] is not None and shares[1] is not None and np.any(shares[0] > shares[1] * digits):
             yield f"weakest_share{ending} is above the energy"
     # the basis that spans the subspace has all its energy there
-    if "energy_oracle_subspace" in table and not (table["energy_oracle_subspace"] == 1).all():
+    if "energy_oracle_subspace" in table and table["energy_oracle_subspace"].to_list() != [1] * len(table):
         yield "the oracle has energy outside of the subspace"
     inputs: Any = sweep.settings.get("test_examples")
     for name in results if inputs and "seed" in table else ():
