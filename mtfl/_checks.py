@@ -14,6 +14,8 @@ import torch
 MOST = 10**9
 """The largest count that is taken: of inputs, neurons, dimensions, rounds."""
 
+_LARGEST_LABEL = 1e9  # products of two, over many tasks, are numbers in single precision too
+
 MOST_NUMBERS = 2**28
 """How many numbers one array may hold: 2 GiB in double precision."""
 
@@ -111,6 +113,18 @@ def device(where: str, value: Any) -> None:
     except (RuntimeError, AssertionError):  # no such device, or torch was built without its kind
         ok = False
     require(ok, where, "device", "one that torch finds here", shown(value), "Choose 'cpu', or leave it out.")
+
+
+def activation(where: str, value: Any) -> None:
+    """``value`` works on arrays, entry by entry."""
+    probe = torch.tensor([-1.0, 0.5, 1.0], dtype=torch.float64)
+    try:
+        found = value(probe)
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        found = None
+    ok = isinstance(found, torch.Tensor) and found.shape == probe.shape
+    rule, remedy = "a function of arrays, entry by entry", "Pass torch.tanh, or the like."
+    require(ok, where, "activation", rule, shown(value), remedy, TypeError)
 
 
 def computed(where: str, *results: torch.Tensor | float) -> None:
@@ -255,6 +269,8 @@ def table(where: str, F: Any) -> int:
         width,
         "Give each of the 2^r patterns a column.",
     )
+    most = float(F.abs().max())
+    require(most <= _LARGEST_LABEL, where, "F", f"of labels up to {_LARGEST_LABEL:g}", most, "Scale the labels down.")
     zeros, ones = F == 0, F == 1
     mapped = not bool((zeros | ones).all() and zeros.any() and ones.any())
     remedy = "Map labels 0/1 to -1/+1 with 2 * y - 1."

@@ -51,13 +51,14 @@ def hermite_coefficients(
         scale: |w|.
 
     Raises:
-        TypeError: if the count is no integer.
-        ValueError: if count < 1, or the scale is not positive.
+        TypeError: if the count is no integer, or the activation does not work on arrays.
+        ValueError: if count < 1 or above 100, or the scale is not positive.
 
     Checked against adaptive quadrature and closed forms.
     """
     where = "hermite_coefficients"
-    _checks.integer(where, "count", count, least=1)
+    _checks.activation(where, activation)
+    _checks.integer(where, "count", count, least=1, most=100)
     _checks.number(where, "scale", scale)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     half = torch.from_numpy(_REACH / 2 * (nodes + 1))
@@ -67,6 +68,7 @@ def hermite_coefficients(
     for k in range(count):
         found.append((activation(scale * xi) * polynomial * weight).sum())
         before, polynomial = polynomial, xi * polynomial - k * before
+    _checks.computed(where, torch.stack(found))
     return torch.stack(found)
 
 
@@ -84,12 +86,15 @@ def activation_step(
     The derivative of the activation comes from automatic differentiation, which makes it a little slower.
 
     Raises:
-        TypeError: if dtypes or devices differ.
+        TypeError: if dtypes or devices differ, or the activation does not work on arrays.
         ValueError: if shapes do not fit, an entry is not finite, or batch_size < 1.
 
     Checked against contrastive_step, and against two stages of autograd, task by task.
     """
     where = "activation_step"
+    _checks.activation(where, activation)
+    _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
+    _checks.features(where, inputs.r, arrays=2)
     _checks.tensors(where, W=W, M=inputs.M, kernel=kernel)
     _checks.shape(where, "W", W, "m d", d=inputs.d)
     K = _checks.shape(where, "kernel", kernel, "K L", K=2**inputs.r, L=2**inputs.r)["K"]
@@ -106,4 +111,5 @@ def activation_step(
         X = inputs.sample(n, generator=generator)
         aligned = (targets[inputs.patterns(X)] * activation(X @ W.T)).sum()
         learned += torch.autograd.grad(aligned, W)[0]
+    _checks.computed(where, learned)
     return learned

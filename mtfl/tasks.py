@@ -224,7 +224,7 @@ def kernel_parts(F: Float[Tensor, "T K"]) -> Float[Tensor, "3 K K"]:
     Raises:
         ValueError: if F holds 0 and 1 only, or its width is no power of two.
     """
-    _checks.table("kernel_parts", F)
+    _checks.features("kernel_parts", _checks.table("kernel_parts", F), arrays=2)
     f0 = F.mean(1, keepdim=True)
     g = F - f0
     mixed = (f0 * g).mean(0)

@@ -72,7 +72,8 @@ GOOD: dict[str, Callable[[], Any]] = {
         "kernels": torch.stack([F.T @ F / 3, limit_kernel(2)]), "inside": drawn(4, 2), "outside": drawn(4),
         "inputs": GaussianInputs(M), "network": NETWORK, "neurons": NEURONS,
         "features": FrozenFeatures(drawn(4, 5), torch.zeros(4).double()),
-        "anchors": Anchors(drawn(4, 4).abs()), "step": population_step(*NEURONS, limit_kernel(2)), "settings": TRANSFER,
+        "anchors": Anchors(drawn(4, 4).abs()), "activation": torch.tanh, "nu": 0.5,
+        "step": population_step(*NEURONS, limit_kernel(2)), "settings": TRANSFER,
         "alt": "A line that rises.", "label": "median", "colour": "blue", "labels": [1.0, -1.0, -1.0, 1.0],
         "x": [1, 2, 4], "samples": drawn(5, 3).numpy(), "quantiles": np.arange(9.0).reshape(3, 3), "matrix": np.eye(2),
     }.items()},
@@ -86,6 +87,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "pretraining.pretrain": {"settings": PretrainSettings(2, 8, 0.1, 0.1)},
     "randomness.streams": {"names": "tasks"},
     "transfer.FrozenFeatures.first": {"m": 2},
+    "many_tasks.layer_limit": {"kernels": limit_kernel(2, "balanced")[None]},
     "figures.neurons_in_plane": {"V": drawn(4, 2).numpy()},
 }
 """Arguments that look otherwise for one callable."""
