@@ -70,7 +70,7 @@ def number(where: str, name: str, value: Any, *, positive: bool = True, infinite
     require(is_real, where, name, "a number", got, f"Pass a Python float for {name}.", TypeError)
     sign, rule = (value > 0, "positive") if positive else (value >= 0, "non-negative")
     finite = abs(value) < 2**63 if isinstance(value, int) else math.isfinite(value) or (infinite and value == math.inf)
-    require(finite and sign, where, name, f"finite and {rule}", shown(value), f"Choose a {rule} {name}.")
+    require(bool(finite and sign), where, name, f"finite and {rule}", shown(value), f"Choose a {rule} {name}.")
 
 
 def choice(where: str, name: str, value: Any, allowed: Iterable[str]) -> None:

@@ -26,6 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentences import HOUSE_FORM
 from torch import Tensor
+from waiting import HANG
 
 import mtfl
 from mtfl import _checks, figures
@@ -336,7 +337,7 @@ for call in {list(UNBOUNDED)!r}:
     else:
         print("taken")
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     for call, sentence, said in zip(UNBOUNDED, UNBOUNDED.values(), done.stdout.splitlines(), strict=True):
         assert HOUSE_FORM.fullmatch(said), f"{call}: {said}"

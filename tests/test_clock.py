@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-# The one place that waits, what is no test (it prints times, or takes pictures), and this file.
-OTHERS = {"waiting.py", "measure.py", "screenshots.py", Path(__file__).name}
+# The one place that waits, what is no test (it prints times, takes pictures or runs tests), and this file.
+OTHERS = {"waiting.py", "measure.py", "screenshots.py", "mutants.py", Path(__file__).name}
 SLEEPS = {"sleep", "wait_for_timeout"}
 ENDS = {"wait", "communicate", "join", "settimeout"}  # of which a number would be the end
 # The last is a wait for an idle moment that may never be told, see opened.py.
