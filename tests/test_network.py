@@ -79,7 +79,7 @@ def test_bad_weights_are_refused() -> None:
         TypeError, "TwoLayerReLU: A must be of the dtype and device of W (torch.float64, cpu); got torch.float64, meta"
     ):
         TwoLayerReLU(W, b, A.to("meta"))
-    with refuses(TypeError, "TwoLayerReLU: b must be of the dtype and device of W (torch.float64, meta); got "):
+    with refuses(TypeError, "TwoLayerReLU: W must be a dense array of torch.float32 or torch.float64; got "):
         TwoLayerReLU(W.to("meta"), b, A)
     with refuses(TypeError, "TwoLayerReLU: W must be a torch.Tensor; got list. "):
         TwoLayerReLU(W.tolist(), b, A)  # type: ignore[arg-type]

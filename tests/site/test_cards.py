@@ -196,11 +196,11 @@ def test_by_keyboard(open_page: Callable[..., Opened], address: str) -> None:
 
 
 def darkness(card: Locator, top: float) -> float:
-    """How much darker a card is at its lower edge than in its middle, scrolled so far; beside its words."""
+    """How much darker a card is above its lower edge than in its middle, scrolled so far; between corner and words."""
     card.evaluate("(node, top) => node.scrollTo({ top, behavior: 'instant' })", top)
     picture = np.asarray(Image.open(io.BytesIO(card.screenshot())).convert("L")).astype(float)
     height = len(picture)
-    return float(picture[height // 2, 3:8].mean() - picture[height - 6 : height - 3, 3:8].mean())
+    return float(picture[height // 2, 6:12].mean() - picture[height - 9 : height - 6, 6:12].mean())
 
 
 def test_a_card_that_is_too_tall_shows_that_it_goes_on(open_page: Callable[..., Opened], served: str) -> None:
