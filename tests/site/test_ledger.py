@@ -56,7 +56,7 @@ def test_at_first_all_claims_are_shown_under_their_heads(open_page: Callable[...
 def test_each_control_shows_what_it_says(open_page: Callable[..., Opened], site: Path, served: str) -> None:
     page = open_page(served, LEDGER).page
     options = filter_of(page).get_by_label("Chapter").locator("option").all_inner_texts()
-    assert options == ["all", *"123456"]
+    assert options == ["all", *sorted({claim.chapter[1] for claim in CLAIMS if claim.chapter[0] == "0"})]
     filter_of(page).get_by_label("Chapter").select_option("3")
     assert shown(page) == [claim.id.lower() for claim in CLAIMS if claim.chapter.startswith("03")]
     assert page.evaluate(HEADS) == ["Chapter 3: Multi-task training recovers the subspace"]
