@@ -314,7 +314,11 @@ START = """async name => {
 }"""
 
 # Open what a link is folded in, as the solution of an exercise.
-UNFOLD = "link => { for (let at = link; (at = at.parentElement?.closest('details')); ) at.open = true; }"
+# Open what a link is folded into, and give a guess where it stands in the answer.
+UNFOLD = """link => {
+    for (let at = link; (at = at.parentElement?.closest("details")); ) at.open = true;
+    link.closest(".mtfl-guess")?.querySelector(".mtfl-other").click();
+}"""
 
 
 @pytest.mark.parametrize("chapter", CLAIMS)

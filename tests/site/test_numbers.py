@@ -20,7 +20,7 @@ from pypdf import PdfReader
 from mtfl.explorables import HowManyTasks, NeuronsInPlane, PullingPairs
 
 BOOK = Path(__file__).parents[2] / "book"
-STORIES = ["intro", "story", *(path.stem for path in sorted(BOOK.glob("0?_*.ipynb")))]
+STORIES = ["intro", "story", *(path.stem for path in sorted(BOOK.glob("0[1-6]_*.ipynb")))]  # with figures to move
 STEP = 8  # pixels for each stop
 SENTENCE = (
     '<p>With <a class="mtfl-set mtfl-scrub" href="#{name}?{key}={value}">{text}</a> it goes on, and here the sentence '

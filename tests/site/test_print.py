@@ -236,7 +236,8 @@ ON_PAPER = """() => {
     const name = (node) => `${node.tagName} ${node.id || node.getAttribute("class")} ${node.textContent.slice(0, 40)}`;
     const right = (node) => node.getBoundingClientRect().right;
     for (const node of document.querySelectorAll(
-        "button, input, select, textarea, nav, dialog, [role=slider], .headerlink, .mtfl-tools, .mtfl-needs-kernel")) {
+        "button, input, select, textarea, nav, dialog, [role=slider]:not(.mtfl-scrub), .headerlink, .mtfl-tools, "
+            + ".mtfl-needs-kernel")) {
         if (shows(node)) found.controls.push(name(node));
     }
     for (const node of article.querySelectorAll("*:not(svg *, mjx-math *, mjx-assistive-mml, mjx-assistive-mml *)")) {
