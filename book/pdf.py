@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pybtex.database import parse_file
+from pybtex.plugin import find_plugin
 from pypdf import PdfReader, PdfWriter
 from pypdf.constants import PageLabelStyle
 from pypdf.generic import ArrayObject, Destination, NameObject, TextStringObject
@@ -124,6 +126,13 @@ def bookmarks(pdf: PdfWriter, items: list[Any] | None = None, depth: int = 0) ->
             yield depth, item
 
 
+def paper() -> str:
+    """The paper that the book accompanies, as the references have it."""
+    entry = parse_file(str(ROOT / "book" / "references.bib"), "bibtex").entries["collins24a"]
+    (formatted,) = find_plugin("pybtex.style.formatting", "plain")().format_entries([entry])
+    return formatted.text.render_as("text")
+
+
 def front_matter(title: str, about: str, found: list[tuple[int, str, int]]) -> str:
     """The title page and the contents as HTML: chapters and their sections, by depth, title and index of their page."""
     lines = (
@@ -173,7 +182,7 @@ def main() -> None:
             assert item.node is not None  # it comes from the file
             item.node[NameObject("/Title")] = TextStringObject(words)  # Chromium doubles a title at the head of a sheet
             found.append((depth, words, pdf.get_destination_page_number(item)))
-        about = f"{book['author']}, {book['year']}. {book['paper']['sentence']}"
+        about = f"{book['author']}, {book['year']}. {paper()}"
         printed(browser, address, front_matter(book["title"], about, found), front)
         browser.close()
         bind(pdf, PdfReader(front))
