@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from mtfl import _checks
 from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.one_step import step_on_batches
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU": torch.relu,
@@ -37,7 +38,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 """Ten activations by name; leaky ReLU has the slope 0.1 for s < 0."""
 
 _REACH, _NODES = 13.0, 160  # exp(-13^2 / 2) is 2e-37; nodes on either side of 0, where an activation may have a kink
-_BLOCK = 2048  # inputs held at a time
 
 
 def hermite_coefficients(
@@ -93,23 +93,12 @@ def activation_step(
     """
     where = "activation_step"
     _checks.activation(where, activation)
-    _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
-    _checks.features(where, inputs.r, arrays=2)
-    _checks.tensors(where, W=W, M=inputs.M, kernel=kernel)
-    _checks.shape(where, "W", W, "m d", d=inputs.d)
-    K = _checks.shape(where, "kernel", kernel, "K L", K=2**inputs.r, L=2**inputs.r)["K"]
-    _checks.integer(where, "batch_size", batch_size, least=1)
-    _checks.generator(where, generator)
-    sizes = [min(_BLOCK, batch_size - start) for start in range(0, batch_size, _BLOCK)]
-    totals = W.new_zeros(K, len(W))
-    for n in sizes:
-        X = inputs.sample(n, generator=generator)
-        totals.index_add_(0, inputs.patterns(X), activation(X @ W.T))
-    targets, learned = kernel @ totals / batch_size**2, torch.zeros_like(W)
-    W = W.detach().clone().requires_grad_()
-    for n in sizes:
-        X = inputs.sample(n, generator=generator)
-        aligned = (targets[inputs.patterns(X)] * activation(X @ W.T)).sum()
-        learned += torch.autograd.grad(aligned, W)[0]
-    _checks.computed(where, learned)
-    return learned
+
+    def features(X: Tensor) -> Tensor:
+        return activation(X @ W.T)
+
+    def pull(X: Tensor, pulls: Tensor) -> Tensor:
+        free = W.detach().requires_grad_()
+        return torch.autograd.grad((pulls * activation(X @ free.T)).sum(), free)[0]
+
+    return step_on_batches(where, W, inputs, kernel, features, pull, batch_size, generator)

@@ -7,6 +7,7 @@ Infinitely many tasks then cost no more than one. :func:`contrastive_step` takes
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +54,38 @@ def contrastive_step(
 
     Checked against the first round of pretrain and, for many inputs, against the population step.
     """
-    where = "contrastive_step"
+
+    def features(X: Tensor) -> Tensor:
+        return relu_features(W, torch.zeros_like(W[:, 0]), X)
+
+    def pull(X: Tensor, pulls: Tensor) -> Tensor:
+        return -pull_gradient(W, torch.zeros_like(W[:, 0]), X, pulls)
+
+    return step_on_batches("contrastive_step", W, inputs, kernel, features, pull, batch_size, generator)
+
+
+def step_on_batches(
+    where: str,
+    W: Float[Tensor, "m d"],
+    inputs: GaussianInputs | HypercubeInputs,
+    kernel: Float[Tensor, "K K"],
+    features: Callable[[Tensor], Tensor],
+    pull: Callable[[Tensor, Tensor], Tensor],
+    batch_size: int,
+    generator: torch.Generator,
+) -> Float[Tensor, "m d"]:
+    """:func:`contrastive_step` for any features: batches are drawn in blocks, and nothing else is held.
+
+    Args:
+        where: the function that takes the step, as errors name it.
+        W: initial weights.
+        inputs: the law of x.
+        kernel: of the tasks.
+        features: of inputs, (n, d) to (n, m).
+        pull: of inputs X and pulls (n, m): the gradient in W of sum_i <pulls_i, features(X)_i>.
+        batch_size: inputs in each of the two batches.
+        generator: of the batches.
+    """
     _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
     _checks.features(where, inputs.r, arrays=2)
     _checks.tensors(where, W=W, M=inputs.M, kernel=kernel)
@@ -62,14 +94,14 @@ def contrastive_step(
     _checks.integer(where, "batch_size", batch_size, least=1)
     _checks.generator(where, generator)
     sizes = [min(_BLOCK, batch_size - start) for start in range(0, batch_size, _BLOCK)]
-    b, totals, learned = torch.zeros_like(W[:, 0]), 0.0, torch.zeros_like(W)
+    totals, learned = 0.0, torch.zeros_like(W)
     for n in sizes:
         X = inputs.sample(n, generator=generator)
-        totals = totals + Anchors.of(relu_features(W, b, X), inputs.patterns(X), inputs.r).totals * (n / batch_size)
+        totals = totals + Anchors.of(features(X), inputs.patterns(X), inputs.r).totals * (n / batch_size)
     targets = kernel @ totals
     for n in sizes:
         X = inputs.sample(n, generator=generator)
-        learned -= pull_gradient(W, b, X, targets[inputs.patterns(X)] / batch_size)
+        learned += pull(X, targets[inputs.patterns(X)] / batch_size)
     _checks.computed(where, learned)
     return learned
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ ROOT = Path(mtfl.__file__).parents[1]
 WITH_EXAMPLES = [
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
     for path in sorted((ROOT / "mtfl").rglob("*.py"))
-    if "\n    >>> " in path.read_text("utf8") or "\n        >>> " in path.read_text("utf8")
+    if re.search(r"^ +>>> ", path.read_text("utf8"), flags=re.MULTILINE)
 ]
 
 

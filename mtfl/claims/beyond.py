@@ -18,8 +18,8 @@ from scipy.stats import multinomial
 from torch import Tensor
 
 from mtfl.activations import ACTIVATIONS, hermite_coefficients
-from mtfl.claims.draws import balanced_tasks, gauss_hermite, largest, normal
-from mtfl.claims.many_tasks import lengths
+from mtfl.claims.draws import balanced_tasks, gauss_hermite, largest, normal, off
+from mtfl.claims.many_tasks import lengths, task_steps
 from mtfl.claims.registry import Evidence, Generous, Lower, stated
 from mtfl.many_tasks import KernelNorms, learned_steps
 from mtfl.moments import pattern_moments
@@ -47,12 +47,6 @@ _UNITS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def _generator(seed: int) -> torch.Generator:
     return streams(seed, "claims beyond")["claims beyond"]
-
-
-def _off(what: str, measured: float | Tensor, stated_value: float | Tensor, bound: float) -> Evidence:
-    """Largest relative distance of measured from stated numbers."""
-    error = torch.as_tensor(measured).double() / torch.as_tensor(stated_value).double() - 1
-    return Evidence(what, largest(error), "at most", bound)
 
 
 def _sample(law: str, n: int, d: int, g: torch.Generator) -> Tensor:
@@ -170,8 +164,8 @@ def _three_parts(
     centre, drifting, left = _mean_squares(r, T)
     return (
         Evidence("whole step less its three parts", largest(rest), "at most", 1e-11),
-        _off("mean square of the drift over the centred part's", drifting / centre, (1 - pairs / K) * d / tasks, 1e-4),
-        _off("the same of what the decay leaves", left / centre, own * (1 - constant / K) * d / (r * tasks), 1e-4),
+        off("mean square of the drift over the centred part's", drifting / centre, (1 - pairs / K) * d / tasks, 1e-4),
+        off("the same of what the decay leaves", left / centre, own * (1 - constant / K) * d / (r * tasks), 1e-4),
     )
 
 
@@ -181,10 +175,9 @@ def _largest_centred_remainders() -> tuple[float, float]:
     F, turns, epsilon = centred(all_tasks(3)), math.pi / 24 * torch.arange(13, dtype=torch.float64), 0.1
     polar, around = (x.flatten() for x in torch.meshgrid(turns, turns, indexing="ij"))
     V = epsilon * torch.stack([polar.sin() * around.cos(), polar.sin() * around.sin(), polar.cos()], 1)
-    f1, one = degree_one(walsh_coefficients(F)), torch.ones_like(polar)
-    inside, outside = learned_steps(Neurons(V, one, 0 * one), F[:, :, None] * F[:, None])
-    R = 2 * math.pi * inside - torch.einsum("mr,tr,ts->tms", V, f1, f1)
-    return float(R.norm(dim=2).max()) / epsilon**2, 2 * math.pi * largest(outside) / epsilon**3
+    f1, (inside, outside) = degree_one(walsh_coefficients(F)), task_steps(V, F)
+    R = inside - torch.einsum("mr,tr,ts->tms", V, f1, f1)
+    return float(R.norm(dim=2).max()) / epsilon**2, largest(outside) / epsilon**3
 
 
 @lru_cache(maxsize=2)
@@ -227,8 +220,8 @@ def _centred_step(
         Evidence("distance of the two sides for all tasks", float(limit), "at most", 1e-9),
         Evidence("remainder inside over its bound", worst[0], "at most", 1),
         Evidence("remainder outside over its bound", worst[1], "at most", 1),
-        _off("bound inside over the largest found", 3 / most[0], inside, 0.01),
-        _off("bound outside over the largest found", 0.8 / most[1], outside, 0.01),
+        off("bound inside over the largest found", 3 / most[0], inside, 0.01),
+        off("bound outside over the largest found", 0.8 / most[1], outside, 0.01),
     )
 
 
@@ -276,8 +269,8 @@ def _centred_number(
     formula = rate * 2 + confidence * math.log(2 / _DELTA)
     decile = _lowest_decile(seed, math.ceil(formula))
     return (
-        _off("tasks stated over tasks needed", formula / _tasks_needed(ratio), tasks, 0.005),
-        _off("lowest decile of the ratio over its bound", decile / ratio, even, 0.01),
+        off("tasks stated over tasks needed", formula / _tasks_needed(ratio), tasks, 0.005),
+        off("lowest decile of the ratio over its bound", decile / ratio, even, 0.01),
     )
 
 
@@ -309,9 +302,9 @@ def _centred_inputs(
     formula = torch.tensor([both + nu * one, nu * (one + nu * every)])
     law, own = _noise_of_heads(seed)
     return (
-        _off("squared lengths inside and outside", found, formula, 0.01),
-        _off("noise of the heads, means of the law", law, 1.0 if batch else 1 - reduced, 0.02),
-        _off("noise of the heads, means of the batch", own, 1 - reduced if batch else 1.0, 0.02),
+        off("squared lengths inside and outside", found, formula, 0.01),
+        off("noise of the heads, means of the law", law, 1.0 if batch else 1 - reduced, 0.02),
+        off("noise of the heads, means of the batch", own, 1 - reduced if batch else 1.0, 0.02),
     )
 
 
@@ -426,7 +419,7 @@ def _any_activation(
     return (
         Evidence("remainder inside over its bound", max(small[0], large[0]), "at most", 1),
         Evidence("remainder along the neuron over its bound", max(small[1], large[1]), "at most", 1),
-        _off("bound over the largest found", 1 / _largest_bent(), room, 0.01),
+        off("bound over the largest found", 1 / _largest_bent(), room, 0.01),
     )
 
 
@@ -444,7 +437,7 @@ def _second(
     law = root * c[:, 1] * c[:, 3] * V.square().sum(1) / (3 * size**4)
     return (
         Evidence("remainder along the neuron over its bound", worst, "at most", 1),
-        _off("part along the neuron, all balanced tasks, tanh", G[:, 2] / tau, law, 0.003),
+        off("part along the neuron, all balanced tasks, tanh", G[:, 2] / tau, law, 0.003),
     )
 
 
@@ -479,8 +472,8 @@ def _ratio(
         ratios.append((inside[1] / outside) / (1 + wide * ((1.1 / 0.9) ** 2 if name == "leaky ReLU" else 4 / 3)))
     return (
         Evidence("distance of the two sides", identity, "at most", 1e-9),
-        _off("gains inside, balanced and uniform", torch.stack(gains), 1.0, 1e-4),
-        _off("ratio of the gains inside and outside, for leaky ReLU and GELU", torch.stack(ratios), 1.0, 1e-4),
+        off("gains inside, balanced and uniform", torch.stack(gains), 1.0, 1e-4),
+        off("ratio of the gains inside and outside, for leaky ReLU and GELU", torch.stack(ratios), 1.0, 1e-4),
     )
 
 
@@ -516,7 +509,7 @@ def _even_units(
         laws.append((balanced[:, :2] * rest).sum(1) / (law * rest).sum(1))
     return (
         Evidence("largest entry of a step on odd labels", nothing, "at most", 1e-9),
-        _off("step on all balanced tasks, along its law", torch.stack(laws), 1.0, 2e-3),
+        off("step on all balanced tasks, along its law", torch.stack(laws), 1.0, 2e-3),
     )
 
 
@@ -601,8 +594,8 @@ def _ridge(
 
     noisy = kept * N + ridge * _FLIPS * (1 - _FLIPS) / 4 * torch.eye(4).double()
     return (
-        _off("squared lengths, a coin for each label", found, law(noisy), 0.07),
-        _off("squared lengths, a coin for each input", shared, law(N), 0.1),
+        off("squared lengths, a coin for each label", found, law(noisy), 0.07),
+        off("squared lengths, a coin for each input", shared, law(N), 0.1),
     )
 
 
@@ -620,7 +613,7 @@ def _denoise(
         found = (kept**2 * clean + kept * (1 - kept) * length / 2) / (kept**2 * clean)
         law = 1 + ridge * p * (1 - p) / (1 - twice * p) ** 2 * (K - patterns) / (2 + K - gap)
         errors.append(found / law)
-    return (_off("noise over signal with flips over that without", torch.stack(errors), 1.0, 1e-9),)
+    return (off("noise over signal with flips over that without", torch.stack(errors), 1.0, 1e-9),)
 
 
 _claim = partial(stated, "07_beyond_the_assumptions")

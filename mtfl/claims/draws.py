@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtfl.claims.registry import Evidence
 from mtfl.tasks import all_tasks
 
 
@@ -24,6 +25,12 @@ def gauss_hermite(r: int, count: int) -> tuple[Tensor, Tensor]:
     """Points (count^r, r) and weights of means over N(0, I_r): exact for degrees below 2 count in each coordinate."""
     nodes, weights = (torch.from_numpy(x) for x in np.polynomial.hermite_e.hermegauss(count))
     return torch.cartesian_prod(*[nodes] * r), torch.cartesian_prod(*[weights / weights.sum()] * r).prod(1)
+
+
+def off(what: str, measured: float | Tensor, stated: float | Tensor, bound: float) -> Evidence:
+    """Largest relative distance of measured from stated numbers."""
+    error = torch.as_tensor(measured).double() / torch.as_tensor(stated).double() - 1
+    return Evidence(what, largest(error), "at most", bound)
 
 
 def largest(*errors: Tensor) -> float:

@@ -15,7 +15,7 @@ from scipy.stats import binom, chi2, kstest
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from mtfl.claims.draws import balanced_tasks, gauss_hermite
+from mtfl.claims.draws import balanced_tasks, gauss_hermite, off
 from mtfl.claims.registry import Evidence, Generous, Lower, Upper, stated
 from mtfl.inputs import GaussianInputs
 from mtfl.many_tasks import KernelNorms, layer_limit, learned_steps
@@ -42,12 +42,6 @@ def _generator(seed: int) -> torch.Generator:
     return streams(seed, "claims of many tasks")["claims of many tasks"]
 
 
-def _off(what: str, measured: float | Tensor, stated: float | Tensor, bound: float) -> Evidence:
-    """Largest relative distance of measured from stated numbers."""
-    error = torch.as_tensor(measured).double() / torch.as_tensor(stated).double() - 1
-    return Evidence(what, float(error.abs().max()), "at most", bound)
-
-
 def _vectors(F: Tensor) -> Tensor:
     return degree_one(walsh_coefficients(F))
 
@@ -59,10 +53,11 @@ def _quadrature(r: int, d: int | float) -> tuple[Neurons, Tensor]:
     return Neurons(points / math.sqrt(d), tau, 0 * tau), weights.sqrt()
 
 
-def _steps(V: Tensor, F: Tensor) -> Tensor:
-    """2 pi P for each task of F alone, at neurons with tau = 1, (tasks, neurons, r)."""
-    ones = torch.ones(len(V)).double()
-    return 2 * math.pi * learned_steps(Neurons(V, ones, 0 * ones), F.unsqueeze(2) * F.unsqueeze(1))[0]
+def task_steps(V: Tensor, F: Tensor) -> tuple[Tensor, Tensor]:
+    """2 pi times what each task of F alone adds at neurons with tau = 1: inside (tasks, neurons, r), and outside."""
+    one = torch.ones(len(V)).double()
+    inside, outside = learned_steps(Neurons(V, one, 0 * one), F.unsqueeze(2) * F.unsqueeze(1))
+    return 2 * math.pi * inside, 2 * math.pi * outside
 
 
 def _carried(
@@ -80,14 +75,14 @@ def _carried(
     U = epsilon * normalize(torch.randn(400, 3, generator=_generator(seed), dtype=torch.float64))
     A = gain * f1[:, :, None] * f1[:, None, :]
     A = A.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * torch.eye(3).double() / 3 if isotropic else A
-    reach = float(((_steps(U, F).norm(dim=2) - (U @ A).norm(dim=2)).abs() / epsilon**2).max())
+    reach = float(((task_steps(U, F)[0].norm(dim=2) - (U @ A).norm(dim=2)).abs() / epsilon**2).max())
     random = f1[torch.randint(len(F), (3,), generator=_generator(seed))]
     table = torch.cat([torch.eye(3).double(), random])
     values, vectors = torch.linalg.eigh(table.T @ table / 6)
     V = torch.tensor([[1.0], [2.0], [3.0]]).double() * vectors.T
     product = torch.linalg.svdvals(V @ table.T @ table / 6).flip(0)
     return (
-        _off("largest distance of singular values from those of V A, against the bound", 4 / reach, generous, 0.03),
+        off("largest distance of singular values from those of V A, against the bound", 4 / reach, generous, 0.03),
         Evidence("sigma_1(V A) over its bound", float(product[2] / values[2]) / (3 * above), "at most", 1 + 1e-9),
         Evidence("sigma_r(V A) over its bound", float(product[0] / values[0]) / below, "at least", 1 - 1e-9),
     )
@@ -106,7 +101,8 @@ def _left_over(seed: int, rank: int) -> list[float]:
     F = F[_vectors(F).square().sum(1) == 0.5]
     Q = torch.linalg.qr(torch.randn(150, 3, 3, generator=_generator(seed), dtype=torch.float64)).Q.reshape(-1, 3)
     for share in _SHARES:
-        values = torch.linalg.svdvals(_steps(share / math.sqrt(192) * Q, F).reshape(-1, 3, 3))  # R = 48^(1/2) |v|^2
+        inside, _ = task_steps(share / math.sqrt(192) * Q, F)  # R = 48^(1/2) |v|^2
+        values = torch.linalg.svdvals(inside.reshape(-1, 3, 3))
         largest.append(float((values[:, rank] / values[:, 0]).max()))
     return largest
 
@@ -124,9 +120,9 @@ def _fewer(
     slope = math.log(ratios[1] / ratios[0]) / math.log(_SHARES[1] / _SHARES[0])
     small, half = (share / (1 - less * share) / ratio for share, ratio in zip(_SHARES[1:], ratios[1:], strict=True))
     return (
-        _off("the bound over sigma_{T+1} / sigma_1, at its largest", small, generous, 0.03),
-        _off("the same, R a half of the most that it may be", half, near_the_end, 0.03),
-        _off("exponent of d", slope, 2 * power, 0.02),
+        off("the bound over sigma_{T+1} / sigma_1, at its largest", small, generous, 0.03),
+        off("the same, R a half of the most that it may be", half, near_the_end, 0.03),
+        off("exponent of d", slope, 2 * power, 0.02),
     )
 
 
@@ -163,7 +159,7 @@ def _rate(seed: int, *, pairs: float = 2 / math.pi, power: float = 0.5, mixed: b
     slopes = torch.log(near[:, 0] / far[:, 0]) / math.log(100)
     return (
         Evidence("error of the constants of d^(-1/2), relative to the largest", max(errors), "at most", 0.002),
-        _off("exponent of d", slopes, power, 0.002),
+        off("exponent of d", slopes, power, 0.002),
     )
 
 
@@ -206,21 +202,21 @@ def _spanning(
         3: 1 + sum(c * (k / 70) ** T for k, c in terms.items()),
     }
     return (
-        _off(
+        off(
             "share of tasks with coefficient zero at a feature",
             torch.tensor(zero).double(),
             torch.tensor(bracket[:3]).double(),
             1e-6,
         ),
-        _off(
+        off(
             "chance to fail, over r times the bound",
             torch.tensor(rate).double(),
             torch.tensor(bracket[:2]).double() ** 30,
             1e-3,
         ),
-        _off("the bracket at r = 10 over its limit", bracket[3], math.sqrt(stirling / math.pi / 1024), 0.01),
-        _off("chance of spanning R^2", _reached(2, 30)[T], formula[2], 1e-12),
-        _off("chance of spanning R^3", _reached(3, 30)[T], formula[3], 1e-12),
+        off("the bracket at r = 10 over its limit", bracket[3], math.sqrt(stirling / math.pi / 1024), 0.01),
+        off("chance of spanning R^2", _reached(2, 30)[T], formula[2], 1e-12),
+        off("chance of spanning R^3", _reached(3, 30)[T], formula[3], 1e-12),
     )
 
 
@@ -256,10 +252,10 @@ def _moments(
         slopes.append((float(first.max()) * (K - 1), float(second.max())))
     plain, squared = zip(*slopes, strict=True)
     return (
-        _off("fourth moments", torch.cat(found), 1.0, 1e-12),
+        off("fourth moments", torch.cat(found), 1.0, 1e-12),
         Evidence("largest (K-1)^2 E X^4", float(max(largest)), "at most", kurtosis + 1e-12),
-        _off("exponent of E exp(sX) as stated for K - 1, over the largest", proxy / max(plain), generous, 1e-3),
-        _off("exponent of E exp(lambda (K-1) X^2) over the largest", width / max(squared), generous, 1e-3),
+        off("exponent of E exp(sX) as stated for K - 1, over the largest", proxy / max(plain), generous, 1e-3),
+        off("exponent of E exp(lambda (K-1) X^2) over the largest", width / max(squared), generous, 1e-3),
     )
 
 
@@ -314,9 +310,9 @@ def _chernoff(
     """The stated number of tasks over the one needed, for r = 2 and r = 3; and the ratio that follows."""
     exact, found = _tasks_for_two(least, most, 0.0), _tasks_for_three(seed, (40, 60), 0.5, 1.5, 0.0)
     return (
-        _off("tasks stated over tasks needed, r = 2", rate * 3 * math.log(4 / _DELTA) / exact, two_features, 0.005),
-        _off("tasks stated over tasks needed, r = 3", rate * 7 * math.log(6 / _DELTA) / found, three_features, 0.015),
-        _off("ratio of the two limits", least / most, ratio, 1e-9),
+        off("tasks stated over tasks needed, r = 2", rate * 3 * math.log(4 / _DELTA) / exact, two_features, 0.005),
+        off("tasks stated over tasks needed, r = 3", rate * 7 * math.log(6 / _DELTA) / found, three_features, 0.015),
+        off("ratio of the two limits", least / most, ratio, 1e-9),
     )
 
 
@@ -337,9 +333,9 @@ def _linear(
     order = ratios.argsort()
     decile = float(ratios[order][chance[order].cumsum().searchsorted(_DELTA)])
     return (
-        _off("tasks stated over tasks needed, r = 2", formula / _tasks_for_two(0.0, 3.0, ratio), two_features, 0.005),
-        _off("tasks stated over tasks needed, r = 3", (formula + rate) / found, three_features, 0.015),
-        _off("lowest decile of the ratio over its bound", decile / ratio, even, 0.005),
+        off("tasks stated over tasks needed, r = 2", formula / _tasks_for_two(0.0, 3.0, ratio), two_features, 0.005),
+        off("tasks stated over tasks needed, r = 3", (formula + rate) / found, three_features, 0.015),
+        off("lowest decile of the ratio over its bound", decile / ratio, even, 0.005),
     )
 
 
@@ -390,8 +386,8 @@ def _edges(seed: int, *, factor: float = 1.0, root: float = 0.5) -> tuple[Eviden
     edges = (1 + torch.tensor([-1.0, 1.0], dtype=torch.float64) * (factor / 4) ** root) ** 2
     independent = _gaussian_edges(6, round(24 / factor), 10_000)
     return (
-        _off("smallest eigenvalue of a table over that of independent coordinates", tables[0], independent[0], 0.05),
-        _off("edges over extreme eigenvalues of many independent coordinates", limit, edges, 0.025),
+        off("smallest eigenvalue of a table over that of independent coordinates", tables[0], independent[0], 0.05),
+        off("edges over extreme eigenvalues of many independent coordinates", limit, edges, 0.025),
     )
 
 
@@ -434,9 +430,9 @@ def _uniform_step(
     moved = ratio ** (power - 1)
     law = kstest((found[3, 1][0] * gain**2 / 0.75).numpy(), chi2(3 - fewer).cdf).statistic * math.sqrt(4000)
     return (
-        _off("mean of chi-square, r = 2, with the decay", two.mean(), moved * (1 - spread / 4) * 2 / gain**2, 0.03),
-        _off("mean of chi-square, r = 2, no decay", found[2, 2][0].mean(), (1 - spread / 4) * 2 / bare**2, 0.03),
-        _off("mean of xi^2 from the energy", (energy * inside).mean(), rest * 0.75 * ratio, 0.04),
+        off("mean of chi-square, r = 2, with the decay", two.mean(), moved * (1 - spread / 4) * 2 / gain**2, 0.03),
+        off("mean of chi-square, r = 2, no decay", found[2, 2][0].mean(), (1 - spread / 4) * 2 / bare**2, 0.03),
+        off("mean of xi^2 from the energy", (energy * inside).mean(), rest * 0.75 * ratio, 0.04),
         Evidence("Kolmogorov distance from chi-square, r = 3, times the root of 4000", law, "at most", 2.3),
     )
 
@@ -451,7 +447,7 @@ def _threshold(
         formula = (1 - spread / 2**r) * chi2(r).median() / (third * (1 if g == 1 else bare) ** 2)
         measured = found[r, g][0].median() / 3  # sigma_r/sigma_1 = 1/2 when it is T/d
         what = f"T over d for conditioning 1/2, r = {r}, g = {g}"
-        parts.append(_off(what, measured, formula * float(d) ** (power - 1), bound))
+        parts.append(off(what, measured, formula * float(d) ** (power - 1), bound))
     return tuple(parts)
 
 
@@ -512,9 +508,9 @@ def _inputs(
     sampled = _sampled_ratio(seed, tuple(task_kernel(F).flatten().tolist()), 300, 450, layers=40)
     finite = near[1] / near[0] * far[0] / far[1]
     return (
-        _off("squared length inside", found[0], formula[0], 0.01),
-        _off("squared length outside", found[1], formula[1], 0.01),
-        _off("outside over inside on sampled inputs", sampled / finite, formula[1] / formula[0], 0.15),
+        off("squared length inside", found[0], formula[0], 0.01),
+        off("squared length outside", found[1], formula[1], 0.01),
+        off("outside over inside on sampled inputs", sampled / finite, formula[1] / formula[0], 0.15),
     )
 
 
@@ -568,9 +564,9 @@ def _own_inputs(
     formula = [(A @ A).trace() + heads * share * A.trace(), share * (A.trace() + heads * nu)]
     finite = near[1] / near[0] * far[0] / far[1]
     return (
-        _off("squared length inside", found[0], formula[0], 0.01),
-        _off("squared length outside", found[1], formula[1], 0.01),
-        _off("outside over inside of a round with own inputs", trained / finite, formula[1] / formula[0], 0.15),
+        off("squared length inside", found[0], formula[0], 0.01),
+        off("squared length outside", found[1], formula[1], 0.01),
+        off("outside over inside of a round with own inputs", trained / finite, formula[1] / formula[0], 0.15),
     )
 
 
@@ -586,7 +582,7 @@ def _own_price(
         lengths = torch.tensor([_own_lengths(F, d, n) for F in tables]).mean(0)
         nu, noisy = math.pi * d / n, 1 + 2 / T if shared else 3 / T
         formula = 1.0 if times == 1 and not shared else nu * noisy * (1 + 3 / 2 * nu) / (psi + nu * noisy)
-        parts.append(_off(f"mean length outside over inside, T = {T}", lengths[1] / lengths[0], formula, 0.01))
+        parts.append(off(f"mean length outside over inside, T = {T}", lengths[1] / lengths[0], formula, 0.01))
     return tuple(parts)
 
 
@@ -632,9 +628,9 @@ def _layer(
     ratio = (ratio / (1 + 2 / 398 * ratio)).log().mean()
     conditioning = recovery(inside, outside).conditioning.mean()
     return (
-        _off("covariance of the noise of two neurons over its variance", share, common, 0.04),
-        _off("mean conditioning of sampled layers", found[0], conditioning, 0.07),
-        _off("1/e - 1 of sampled layers, geometric mean", found[1].exp(), ratio.exp(), 0.06),
+        off("covariance of the noise of two neurons over its variance", share, common, 0.04),
+        off("mean conditioning of sampled layers", found[0], conditioning, 0.07),
+        off("1/e - 1 of sampled layers, geometric mean", found[1].exp(), ratio.exp(), 0.06),
     )
 
 
@@ -700,12 +696,12 @@ def _recovery(
     (conditioning, two, outside), (fewest, half) = _border(seed, T, nu, m), _beyond_the_border(seed)
     bound = factor * phi / _DELTA * allowed * (1 + 1.5 * allowed)
     return (
-        _off("tasks stated over tasks needed", stated / fewest, tasks, 0.005),
-        _off("neurons stated over two", width * size**2 / 2, neurons, 0.005),
+        off("tasks stated over tasks needed", stated / fewest, tasks, 0.005),
+        off("neurons stated over two", width * size**2 / 2, neurons, 0.005),
         Evidence("lowest decile of the conditioning of two neurons over its bound", two / least, "at least", 1),
-        _off("nu for energy 1/2 in nine layers of ten over the stated one", half / allowed, noise, 0.02),
-        _off("lowest decile of the conditioning over its bound", conditioning / least, even, 0.04),
-        _off("bound of 1/e - 1 over its highest decile", bound / outside, pure, 0.04),
+        off("nu for energy 1/2 in nine layers of ten over the stated one", half / allowed, noise, 0.02),
+        off("lowest decile of the conditioning over its bound", conditioning / least, even, 0.04),
+        off("bound of 1/e - 1 over its highest decile", bound / outside, pure, 0.04),
     )
 
 
@@ -742,8 +738,8 @@ def _balanced_inputs(
         halves.append(outside / inside)
     return (
         Evidence("error of the mean norms over all pairs of tasks", max(map(abs, errors)), "at most", 1e-10),
-        _off("ratio of the mean squared lengths", torch.tensor(ratios), 1.0, 1e-10),
-        _off("outside over inside of exact steps at the stated n", torch.tensor(halves), 1.0, 0.01),
+        off("ratio of the mean squared lengths", torch.tensor(ratios), 1.0, 1e-10),
+        off("outside over inside of exact steps at the stated n", torch.tensor(halves), 1.0, 0.01),
     )
 
 
@@ -765,7 +761,7 @@ def _uniform_inputs(
             inside, outside = lengths(kernel, d, n, decay)
             what, found = f"exact steps, d = {d:.0f}", outside / inside
         formula = factor * d**power / (3 * n * (1 + inner * math.pi * d / n))
-        parts.append(_off(f"outside over inside, {what}", found, formula, bound))
+        parts.append(off(f"outside over inside, {what}", found, formula, bound))
     return tuple(parts)
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LEDGER = "claims.html"
 """The page with the check of each statement."""
 
+CHECKED = {claim.id.lower() for claim in CLAIMS}
+"""The statements with a check, by their anchors."""
+
 STATEMENT = re.compile(
     r'(<div class="proof [^"]*" id="(?P<id>[^"]+)">\n<p class="admonition-title">'
     r'<span class="caption-number">(?P<name>[^<]+?) ?</span>.*?)(?P<end></p>)',
@@ -42,7 +45,7 @@ def tools(anchor: str, name: str, report: str) -> str:
         f'<a class="mtfl-link" href="#{anchor}" aria-label="Copy the link to {name}"></a>',
         f'<button class="mtfl-cite pst-js-only" type="button" aria-label="Cite {name}"></button>',
     ]
-    if anchor in {claim.id.lower() for claim in CLAIMS}:
+    if anchor in CHECKED:
         parts.append(f'<a class="mtfl-check" href="{LEDGER}#ledger-{anchor}" aria-label="The check of {name}"></a>')
     if report:
         parts.append(
