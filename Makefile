@@ -9,7 +9,7 @@ MUTANTS ?= --sample 100
 # Linux users who want the small CPU build of torch may name a package index that offers it: make book TORCH_INDEX=URL
 TORCH_INDEX ?=
 
-VENV := .venv
+override VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 SITE := _build/html
 # What the site is made from; folders too, so that a file that goes is seen.
@@ -26,7 +26,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book pdf test lint arithmetic mutants lab serve pins clean
+.PHONY: help book pdf test lint arithmetic mutants twice lab serve pins clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -38,10 +38,11 @@ pdf: $(TEST_STAMP) book ## print the whole book into _build/book.pdf (needs a Ch
 	python book/pdf.py
 
 # The book was built in the arithmetic of this machine. Here the notebooks run in another one, of the oldest instructions.
+# There are more workers than two cores: a test of a page spends half of its time waiting for frames.
 test: $(TEST_STAMP) lint book ## run every check: style, types, package, notebooks, site
 	env $$(python tests/arithmetic/compare.py --environment plain) TQDM_DISABLE=1 \
-	  pytest book -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-kernel-startup-timeout 1800
-	pytest tests -n 2 --dist worksteal --cov
+	  pytest book -n 3 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-kernel-startup-timeout 1800
+	pytest tests -n 4 --dist worksteal --cov
 
 lint: $(TEST_STAMP) ## check only style, types and spelling
 	ruff check .
@@ -54,6 +55,9 @@ arithmetic: $(TEST_STAMP) ## run notebooks and tests in several arithmetics, and
 
 mutants: $(TEST_STAMP) ## plant faults where numbers are made, and list those that no test notices: an hour; MUTANTS="--sample N --seed S"
 	python tests/mutants.py $(MUTANTS)
+
+twice: book ## build the site once more, and list the files in which the two builds differ
+	python tests/twice.py
 
 lab: $(SITE)/.complete ## open the chapters in JupyterLab, as the site shows them
 	python -m mtfl.sphinx_ext.lab $(SITE)/_sources lab

@@ -39,7 +39,7 @@ if hasattr(os, "sched_setaffinity"):
 
 import torch
 
-from benchmarks import contenders
+from benchmarks import contenders, processor
 from benchmarks.contenders import CONTENDERS, Problem, Size
 from mtfl import _products
 
@@ -223,8 +223,6 @@ def kind(of: dict) -> str:
 
 def machine() -> dict:
     """What the results were measured on and with."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")]
     packages = ("torch", "jax", "scikit-learn", "numpy")
     versions = {}
     for package in packages:
@@ -233,7 +231,7 @@ def machine() -> dict:
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": processor(),
         "vector instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

@@ -26,6 +26,11 @@ def await_any_reply(self: RunningKernel, msg_id: str, timeout: float | None = No
 RunningKernel.await_reply = await_any_reply
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the last notebooks, the longest: no worker ends with one while the others have nothing to do."""
+    items.sort(key=lambda item: item.path.name, reverse=True)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Compare a cell's records as well, hand those of the run to the report (``--junitxml``), and wait for outputs."""
     if not isinstance(item, IPyNbCell):

@@ -191,12 +191,13 @@ async def main() -> int:
     options = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"  # no progress bars on a slow machine's pages
     book = ROOT / "book"
-    chosen = [(book / name).with_suffix(".ipynb") for name in options.store or ()]
-    for path in (path for path in chosen if not path.exists()):
-        names = ", ".join(sorted(path.stem for path in book.glob("*.ipynb")))
-        parser.exit(2, f"--store: NOTEBOOK must be one of {names}; got {path.stem}. Correct the name.\n")
+    there = {path.stem: path for path in sorted(book.glob("*.ipynb"))}
+    asked = list(dict.fromkeys(name.removesuffix(".ipynb") for name in options.store or ()))
+    for name in (name for name in asked if name not in there):
+        parser.exit(2, f"--store: NOTEBOOK must be one of {', '.join(there)}; got {name[:80]!r}. Correct the name.\n")
+    chosen = [there[name] for name in asked]
     cache, free = open_cache(), asyncio.Semaphore(os.cpu_count() or 1)
-    paths = chosen or sorted(book.glob("*.ipynb"))
+    paths = chosen or list(there.values())
     fates = await asyncio.gather(*(run(path, cache, free, bool(chosen)) for path in paths))
     print("notebooks: " + ", ".join(f"{fates.count(fate)} {fate}" for fate in ("run", "failed", "unchanged")))
     return int("failed" in fates)

@@ -45,11 +45,10 @@ JOIN = """(pages) => {
     const whole = parse(pages[0][1]), names = new Set(pages.map(([name]) => name));
     const sheets = new Set([...whole.querySelectorAll("link")].map((sheet) => sheet.getAttribute("href")));
     let style = "";
-    const parts = pages.map(([name, text], number) => {
+    const parts = pages.map(([name, text, head], number) => {
         const page = parse(text), article = page.querySelector("article");
-        const head = page.querySelector("head style[media=print]").textContent;
         style += head.replace("@page {", `@page chapter-${number} {`);
-        for (const sheet of page.querySelectorAll("head link[rel=stylesheet]")) {
+        for (const sheet of page.querySelectorAll("head link[rel=stylesheet]:not([href*='/heads/'])")) {
             if (!sheets.has(sheet.getAttribute("href"))) whole.head.append(sheet);
             sheets.add(sheet.getAttribute("href"));
         }
@@ -59,7 +58,7 @@ JOIN = """(pages) => {
             const target = [file ? file.replace(/[.]html$/, "") : name, fragment?.split("?")[0]].filter(Boolean);
             if (names.has(target[0])) link.setAttribute("href", `#${target.join(":")}`);
         }
-        const folded = article.querySelectorAll("details.sd-dropdown, .mtfl-proof, .mtfl-code");
+        const folded = article.querySelectorAll("details.sd-dropdown, .mtfl-proof, .mtfl-code, .mtfl-lookup");
         for (const details of folded) details.open = true;
         const part = whole.createElement("section");
         part.id = name;
@@ -67,7 +66,7 @@ JOIN = """(pages) => {
         part.append(...article.childNodes);
         return part;
     });
-    whole.querySelectorAll("script, head style[media=print]").forEach((node) => node.remove());
+    whole.querySelectorAll("script, head link[href*='/heads/']").forEach((node) => node.remove());
     const sheet = whole.createElement("style");
     sheet.media = "print";
     sheet.textContent = style;
@@ -167,8 +166,18 @@ def main() -> None:
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="such as 01_setup; all pages by default")
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "book.pdf")
     options = parser.parse_args()
-    names = options.pages or names_of_pages()
-    texts = [(name, (SITE / f"{name}.html").read_text("utf8")) for name in names]
+    there = names_of_pages()
+    names = list(dict.fromkeys(options.pages)) or there
+    for name in (name for name in names if name not in there):
+        parser.exit(2, f"pdf: PAGE must be one of {', '.join(there)}; got {name[:80]!r}. Correct the name.\n")
+    for name in (name for name in names if not (SITE / f"{name}.html").is_file()):
+        parser.exit(2, f"pdf: the site must be built; got no page {name}. Run make book.\n")
+    if options.out.is_dir():
+        parser.exit(2, f"pdf: --out must be a file to write; got the folder {options.out}. Name a file in it.\n")
+    files = [(SITE / f"{name}.html", SITE / "_static" / "heads" / f"{name}.css") for name in names]
+    texts = [
+        (name, page.read_text("utf8"), head.read_text("utf8")) for name, (page, head) in zip(names, files, strict=True)
+    ]
     book = citation(ROOT)
     address = (SITE / "book.html").resolve().as_uri()  # where its style sheets and pictures are found
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

@@ -7,11 +7,11 @@ from mtfl.contrastive import (
     representation_gradient,
     ridge_heads,
 )
-from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.inputs import ColouredInputs, GaussianInputs, HypercubeInputs
 from mtfl.metrics import conditioning, energy_ratio, principal_angles
 from mtfl.network import TwoLayerReLU
 from mtfl.pretraining import PretrainSettings, pretrain
-from mtfl.randomness import streams
+from mtfl.randomness import stream, streams
 from mtfl.tasks import all_tasks, limit_kernel, sample_tasks, task_kernel, walsh_coefficients
 from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves, transfer_accuracy
 
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Anchors",
+    "ColouredInputs",
     "FrozenFeatures",
     "GaussianInputs",
     "HypercubeInputs",
@@ -37,6 +38,7 @@ __all__ = [
     "representation_gradient",
     "ridge_heads",
     "sample_tasks",
+    "stream",
     "streams",
     "task_kernel",
     "transfer_accuracy",

@@ -16,6 +16,9 @@ MOST = 10**9
 
 _LARGEST_LABEL = 1e9  # products of two, over many tasks, are numbers in single precision too
 
+_MOST_CLASSES = 1000
+_MOST_LISTED = 10**6
+
 MOST_NUMBERS = 2**28
 """How many numbers one array may hold: 2 GiB in double precision."""
 
@@ -46,6 +49,13 @@ def shown(value: Any) -> str:
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
 
 
+def text(where: str, name: str, value: Any) -> None:
+    """``value`` is text that a file can hold."""
+    instance(where, name, value, str)
+    alone = next((letter for letter in value if "\ud800" <= letter <= "\udfff"), "")
+    require(not alone, where, name, "text in Unicode", f"half a character, {alone!r}", "Decode it as it was encoded.")
+
+
 def instance(where: str, name: str, value: Any, *kinds: type) -> None:
     """``value`` is an object of one of these kinds."""
     words = " or ".join(kind.__name__ for kind in kinds)
@@ -63,11 +73,42 @@ def integer(where: str, name: str, value: Any, *, least: int | None = None, most
         require(value <= most, where, name, f"at most {most}", shown(value), f"Choose {name} <= {most}.")
 
 
-def number(where: str, name: str, value: Any, *, positive: bool = True, infinite: bool = False) -> None:
-    """``value`` is a finite real number of at most 64 bits, positive (or, if asked, non-negative, or infinite too)."""
+def real(where: str, name: str, value: Any) -> None:
+    """``value`` is a real number, maybe NaN or infinite."""
     is_real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     got = f"{type(value).__name__} {shown(value)}"
     require(is_real, where, name, "a number", got, f"Pass a Python float for {name}.", TypeError)
+
+
+def as_float(where: str, name: str, value: Any) -> float:
+    """The one number, or the one entry of an array, as a float; maybe NaN or infinite."""
+    rule, remedy = "a number", "Pass a number, or an array or tensor of one entry."
+    try:
+        if not isinstance(value, (str, bytes)):
+            return float(value)
+    except OverflowError:
+        rule = "a number below 2^1024"
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise TypeError(f"{where}: {name} must be {rule}; got {shown(value)}. {remedy}")
+
+
+def spread(where: str, value: Any, d: int) -> None:
+    """``value`` is a variance over the squared mean that d quantiles of a lognormal law can have."""
+    number(where, "spread", value, positive=False)
+    require(value <= d / 2, where, "spread", f"at most d / 2 = {d / 2:g}", value, "Choose a smaller one.")
+
+
+def between(where: str, name: str, value: Any, least: float, most: float) -> None:
+    """``value`` is a real number from ``least`` to ``most``."""
+    real(where, name, value)
+    rule = f"from {least:g} to {most:g}"
+    require(bool(least <= value <= most), where, name, rule, shown(value), f"Choose a {name} {rule}.")
+
+
+def number(where: str, name: str, value: Any, *, positive: bool = True, infinite: bool = False) -> None:
+    """``value`` is a finite real number of at most 64 bits, positive (or, if asked, non-negative, or infinite too)."""
+    real(where, name, value)
     sign, rule = (value > 0, "positive") if positive else (value >= 0, "non-negative")
     finite = abs(value) < 2**63 if isinstance(value, int) else math.isfinite(value) or (infinite and value == math.inf)
     require(bool(finite and sign), where, name, f"finite and {rule}", shown(value), f"Choose a {rule} {name}.")
@@ -79,11 +120,16 @@ def choice(where: str, name: str, value: Any, allowed: Iterable[str]) -> None:
     require(isinstance(value, str) and value in allowed, where, name, words, shown(value), remedy)
 
 
-def sequence(where: str, name: str, value: Any) -> None:
-    """``value`` is a list, or the like, of at least one thing; no string."""
+def sequence(where: str, name: str, value: Any, *, most: int = _MOST_LISTED) -> None:
+    """``value`` is a list, or the like, of at least one thing and ``most`` in all; no string."""
     ok = isinstance(value, Sequence) and not isinstance(value, str)
     require(ok, where, name, "a list or a tuple", type(value).__name__, f"Pass a list of {name}.", TypeError)
-    require(len(value) > 0, where, name, "non-empty", "none", f"Give at least one of the {name}.")
+    require(bool(value), where, name, "non-empty", "none", f"Give at least one of the {name}.")
+    try:
+        few = len(value) <= most
+    except OverflowError:  # a range may be longer than the machine counts
+        few = False
+    require(few, where, name, f"at most {most}", shown(value), "Choose fewer.")
 
 
 def flag(where: str, name: str, value: Any) -> None:
@@ -116,13 +162,14 @@ def device(where: str, value: Any) -> None:
 
 
 def activation(where: str, value: Any) -> None:
-    """``value`` works on arrays, entry by entry."""
+    """``value`` works on arrays, entry by entry, and keeps their dtype."""
     probe = torch.tensor([-1.0, 0.5, 1.0], dtype=torch.float64)
     try:
-        found = value(probe)
-    except (AttributeError, TypeError, ValueError, RuntimeError):
-        found = None
-    ok = isinstance(found, torch.Tensor) and found.shape == probe.shape
+        found, alone = value(probe.clone()), torch.cat([value(x.clone()) for x in probe.split(1)])
+        ok = found.dtype == alone.dtype == probe.dtype and bool(torch.isclose(found, alone, equal_nan=True).all())
+    except Exception:  # whatever it is
+        found, ok = None, False
+    ok = ok and isinstance(found, torch.Tensor) and found.shape == probe.shape
     rule, remedy = "a function of arrays, entry by entry", "Pass torch.tanh, or the like."
     require(ok, where, "activation", rule, shown(value), remedy, TypeError)
 
@@ -138,7 +185,7 @@ def computed(where: str, *results: torch.Tensor | float) -> None:
 def generator(where: str, value: Any) -> None:
     """``value`` is a generator on the CPU."""
     is_generator = isinstance(value, torch.Generator)
-    remedy = "Make one with mtfl.streams(seed, name)[name]."
+    remedy = "Make one with mtfl.stream(seed, name)."
     require(is_generator, where, "generator", "a torch.Generator", type(value).__name__, remedy, TypeError)
     require(value.device.type == "cpu", where, "generator", "on the CPU", value.device, remedy)
 
@@ -229,15 +276,30 @@ def width(where: str, name: str, value: torch.Tensor, d: int) -> None:
 
 def patterns(where: str, value: Any, n: int, K: int) -> None:
     """``value`` is an integer tensor of n pattern numbers 0 ... K - 1."""
+    _numbers(where, "patterns", value, n, K - 1, "Use inputs.patterns(X).")
+
+
+def classes(where: str, value: Any, n: int) -> None:
+    """``value`` is an integer tensor of n classes 0, 1, ..."""
+    _numbers(where, "classes", value, n, _MOST_CLASSES - 1, "Number the classes 0, 1, ...")
+
+
+def integers(where: str, name: str, value: Any, remedy: str) -> None:
+    """``value`` is an integer tensor."""
     is_integer = isinstance(value, torch.Tensor) and value.dtype == torch.int64 and is_dense(value)
     got: object = type(value).__name__
     if isinstance(value, torch.Tensor):
         got = value.dtype if is_dense(value) else f"{value.dtype}, {value.layout}, {value.device}"
-    require(is_integer, where, "patterns", "a torch.int64 tensor", got, "Use inputs.patterns(X).", TypeError)
-    shape(where, "patterns", value, "n", n=n)
-    wrong = value[(value < 0) | (value >= K)]
+    require(is_integer, where, name, "a torch.int64 tensor", got, remedy, TypeError)
+
+
+def _numbers(where: str, name: str, value: Any, n: int, most: int, remedy: str) -> None:
+    """``value`` is an integer tensor of n numbers 0 ... most."""
+    integers(where, name, value, remedy)
+    shape(where, name, value, "n", n=n)
+    wrong = value[(value < 0) | (value > most)]
     got = int(wrong[0]) if wrong.numel() else "none"
-    require(not wrong.numel(), where, "patterns", f"between 0 and {K - 1}", got, "Use inputs.patterns(X).")
+    require(not wrong.numel(), where, name, f"between 0 and {most}", got, remedy)
 
 
 def signs(where: str, name: str, value: torch.Tensor) -> None:

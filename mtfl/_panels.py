@@ -1,8 +1,9 @@
 """A drawn figure as SVG, cut into its panels: side by side on a wide page, one below the other on a narrow one.
 
 Each panel, legend and colour bar is an ``<svg>`` of its own. Its style places it where Matplotlib drew it; on a narrow
-page the book's style sheet takes them out of their places and lets them flow. There a panel also shows the labels that
-a neighbour has for it, which are drawn here and not displayed.
+page the book's style sheet puts the panels into columns of one width, as many as stay legible but no more than were
+drawn, and all else into rows of its own. There a panel also shows the labels that a neighbour has for it, which are
+drawn here and not displayed.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _OWN = "mtfl-own"  # what a panel shows only where it stands alone
 _MARGIN = 1.5  # points around a panel
-_LEGIBLE = 10  # CSS pixels: the size of letters below which panels do not share a row
+_LEGIBLE = 9  # CSS pixels: the size of letters below which panels do not share a row
 
 
 def markup(figure: Figure) -> str:
@@ -41,21 +43,27 @@ def markup(figure: Figure) -> str:
     for number, piece in enumerate(pieces):
         for artist in piece:
             artist.set_gid(f"piece-{number}")
-    whole = Bbox.from_bounds(0, 0, *(72 * figure.get_size_inches()))
+    drawn = Bbox.union([_box(piece) for piece in pieces])
+    whole = Bbox.from_extents(0, drawn.y0, 72 * figure.get_figwidth(), drawn.y1)  # nothing blank above and below
+    height = 72 * figure.get_figheight()
     if len(pieces) == 1:
         style = {"display": "block", "width": "100%", "max-width": _pixels(whole.width), "margin": "0 auto"}
-        return _svg(_drawn(figure, 1)[0], whole, whole, style)
+        return _svg(_drawn(figure, 1)[0], whole, height, style)
     alone = [artist for artist, *others in pieces if isinstance(artist, Axes) and not others]
     _label_each([ax for ax in alone if ax.get_subplotspec()])
     boxes = [_box(piece) for piece in pieces]
-    places = [_place(box, whole, _smallest(piece)) for box, piece in zip(boxes, pieces, strict=True)]
+    least = [box.width * _LEGIBLE * 72 / 96 / _smallest(piece) for box, piece in zip(boxes, pieces, strict=True)]
+    grids = [ax.get_subplotspec() if isinstance(ax, Axes) else None for ax, *_ in pieces]
+    places = [_place(*each, whole) for each in zip(boxes, least, grids, strict=True)]
     parts = zip(_drawn(figure, len(pieces)), boxes, places, strict=True)
-    panels = "".join(_svg(part, box, whole, place) for part, box, place in parts if any(map(len, part)))
+    panels = "".join(_svg(part, box, height, place) for part, box, place in parts if any(map(len, part)))
     style = {
         "position": "relative",
         "max-width": _pixels(whole.width),
         "margin": "0 auto",
         "aspect-ratio": f"{whole.width:g} / {whole.height:g}",
+        "--mtfl-across": str(max(grid.get_gridspec().ncols if grid else 1 for grid in grids)),
+        "--mtfl-column": _pixels(max((x for x, grid in zip(least, grids, strict=True) if grid), default=whole.width)),
     }
     return f'<div class="mtfl-panels" style="{_css(style)}">{panels}</div>'
 
@@ -135,21 +143,22 @@ def _smallest(piece: Iterable[Artist]) -> float:
     return min((float(text.get_fontsize()) for text in texts), default=_LEGIBLE * 72 / 96)
 
 
-def _place(box: Bbox, whole: Bbox, smallest: float) -> dict[str, str]:
+def _place(box: Bbox, least: float, grid: SubplotSpec | None, whole: Bbox) -> dict[str, str]:
     """Where a piece stands in the figure, its natural width, and the least one at which it can be read."""
-    return {
+    row = {} if grid else {"grid-column": "1 / -1"}
+    return row | {
         "position": "absolute",
         "left": f"{100 * box.x0 / whole.width:.3f}%",
-        "top": f"{100 * (1 - box.y1 / whole.height):.3f}%",
+        "top": f"{100 * (whole.y1 - box.y1) / whole.height:.3f}%",
         "width": f"{100 * box.width / whole.width:.3f}%",
         "--mtfl-width": _pixels(box.width),
-        "--mtfl-least": _pixels(box.width * _LEGIBLE * 72 / 96 / smallest),
+        "--mtfl-least": _pixels(least),
     }
 
 
-def _svg(parts: Iterable[ET.Element], box: Bbox, whole: Bbox, style: dict[str, str]) -> str:
-    """The part of the drawing that a box covers."""
-    view = f"{box.x0:.2f} {whole.height - box.y1:.2f} {box.width:.2f} {box.height:.2f}"
+def _svg(parts: Iterable[ET.Element], box: Bbox, height: float, style: dict[str, str]) -> str:
+    """The part of the drawing, of this height, that a box covers."""
+    view = f"{box.x0:.2f} {height - box.y1:.2f} {box.width:.2f} {box.height:.2f}"
     svg = ET.Element(f"{{{_SVG}}}svg", viewBox=view, style=_css(style))
     svg.extend(parts)
     for element in svg.iter():

@@ -24,7 +24,7 @@ from torch import Tensor
 from mtfl import _checks
 from mtfl._products import add_product, product, quickest
 from mtfl.contrastive import margin_loss
-from mtfl.inputs import GaussianInputs, HypercubeInputs, sign_patterns
+from mtfl.inputs import InputLaw, sign_patterns
 from mtfl.network import TwoLayerReLU
 
 _BLOCK_NUMBERS = 2**19  # features in a block, where it has more than the fewest rows
@@ -54,6 +54,26 @@ class Block(NamedTuple):
     Y: Tensor
 
 
+class Moments:
+    """Adam's running means of a gradient and of its squares, with the usual constants (Kingma and Ba, 2015).
+
+    They take no room before the first gradient.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def direction(self, gradient: Tensor) -> Tensor:
+        """Take in a gradient; where to go, each entry of a size near 1."""
+        if self.count == 0:
+            self.mean, self.square = torch.zeros_like(gradient), torch.zeros_like(gradient)
+        self.count += 1
+        self.mean.lerp_(gradient, 0.1)
+        self.square.lerp_(gradient.square(), 0.001)
+        root = (self.square / (1 - 0.999**self.count)).sqrt_().add_(1e-8)
+        return (self.mean / (1 - 0.9**self.count)).div_(root)
+
+
 class Rounds:
     """A network in training: weights that move and the buffers they move by.
 
@@ -74,7 +94,7 @@ class Rounds:
     def __init__(
         self,
         network: TwoLayerReLU,
-        inputs: GaussianInputs | HypercubeInputs,
+        inputs: InputLaw,
         F: Tensor,
         *,
         batch_size: int,
@@ -99,6 +119,7 @@ class Rounds:
         self.features, self.pull = self.W.new_empty(2, longest, m).unbind()
         self.margins, self.answers = self.W.new_empty(2, longest * heads).unbind()
         self.move_W, self.move_b, self.move_A = (torch.empty_like(x) for x in (self.W, self.b, self.A))
+        self.moments_W, self.moments_b = Moments(), Moments()
 
     def network(self) -> TwoLayerReLU:
         """The network as it now is."""
@@ -125,7 +146,18 @@ class Rounds:
                 add_product(self.move_A[block.groups], self._slopes(margins).mul_(block.Y).mT, block.H)
             self.A.add_(self.move_A, alpha=step_size / self.batch_size)
 
-    def step_representation(self, step_size: float, weight_decay: float) -> tuple[float, float]:
+    def solve_heads(self, penalty: float) -> bool:
+        """Put the heads at the ridge solution on a fresh batch that tasks share; False if it cannot be computed."""
+        gram = penalty * torch.eye(self.A.shape[2], dtype=self.A.dtype, device=self.A.device)
+        self.move_A.zero_()
+        for block in self._draw():
+            gram.addmm_(block.H[0].T, block.H[0])
+            add_product(self.move_A, block.Y.mT, block.H)
+        factor, info = torch.linalg.cholesky_ex(gram)
+        self.A[0] = torch.cholesky_solve(self.move_A[0].T, factor).T
+        return int(info) == 0
+
+    def step_representation(self, step_size: float, weight_decay: float, *, adam: bool) -> tuple[float, float]:
         """Move W, and b if it is trained, on a fresh batch; the mean loss and the accuracy before the move."""
         self.move_W.zero_()
         self.move_b.zero_()
@@ -144,9 +176,12 @@ class Rounds:
         labels = self.batch_size * self.A.shape[0] * self.A.shape[1]
         if weight_decay:
             self.W.mul_(1 - step_size * weight_decay)
-        self.W.add_(self.move_W, alpha=step_size / labels)
-        if self.train_biases:
-            self.b.add_(self.move_b, alpha=step_size / labels)
+        moving = [(self.W, self.move_W, self.moments_W), (self.b, self.move_b, self.moments_b)]
+        for weights, move, moments in moving if self.train_biases else moving[:1]:
+            if adam:
+                weights.add_(moments.direction(move.div_(labels)), alpha=step_size)
+            else:
+                weights.add_(move, alpha=step_size / labels)
         return float(loss) / labels, float(correct) / labels
 
     def _draw(self) -> Iterator[Block]:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtfl import _checks
-from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.inputs import InputLaw
 from mtfl.one_step import step_on_batches
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -72,9 +72,11 @@ def hermite_coefficients(
     return torch.stack(found)
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def activation_step(
     W: Float[Tensor, "m d"],
-    inputs: GaussianInputs | HypercubeInputs,
+    inputs: InputLaw,
     kernel: Float[Tensor, "K K"],
     activation: Callable[[Tensor], Tensor],
     *,
@@ -98,7 +100,11 @@ def activation_step(
         return activation(X @ W.T)
 
     def pull(X: Tensor, pulls: Tensor) -> Tensor:
-        free = W.detach().requires_grad_()
-        return torch.autograd.grad((pulls * activation(X @ free.T)).sum(), free)[0]
+        free = W.detach().clone().requires_grad_()
+        pulled = (pulls * activation(X @ free.T)).sum()
+        rule, got = "a function that torch can differentiate", "one that leaves no trace of its argument"
+        remedy = "Compute it by torch's functions only."
+        _checks.require(pulled.requires_grad, where, "activation", rule, got, remedy, TypeError)
+        return torch.autograd.grad(pulled, free)[0]
 
     return step_on_batches(where, W, inputs, kernel, features, pull, batch_size, generator)

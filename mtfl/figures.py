@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from mtfl import _checks, _panels
+from mtfl._typeset import typeset
 from mtfl.single_task import FATES, Atlas
 
 BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#b8639b", "#808080"
@@ -57,6 +58,8 @@ FATE_COLOURS: dict[str, str] = dict(zip(FATES, (GREEN, INK, BLUE, GREEN, INK, VE
 GLYPH = re.compile(r'\s*<path id="([^"]*)" d="([^"]*)" transform="scale\(0\.015625\)"/>')
 # Where something stands in an SVG, in points: kept to 0.1 of one, as fine as a screen, and below ten to 0.01.
 _PLACE = re.compile(r'\b(?:d|x|y)="[^"]*"|translate\([^)]*\)')
+
+_TAG = re.compile(r"(<[^>]*>)")
 
 _FATE_TITLES: dict[str, str] = {
     "all learned": "All directions learned",
@@ -135,7 +138,7 @@ def show(figure: Figure, *, alt: str) -> Picture:
         ValueError: if alt is no sentence: fewer than four words.
     """
     _checks.instance("show", "figure", figure, Figure)
-    _checks.instance("show", "alt", alt, str)
+    _checks.text("show", "alt", alt)
     remedy = "Say what the figure shows."
     _checks.require(len(alt.split()) >= 4, "show", "alt", "a sentence", _checks.shown(alt), remedy)
     svg = _panels.markup(figure)
@@ -266,6 +269,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, label: str, anc
         f'<tr{own}><th scope="row">{cells[0]}</th>{"".join(f"<td>{cell}</td>" for cell in cells[1:])}</tr>'
         for own, cells in zip(ids, rows, strict=True)
     )
+    body = "".join(part if part.startswith("<") else typeset(part) for part in _TAG.split(body))
     names = "".join(f'<th scope="col">{name}</th>' for name in head)
     opening = f'<div class="mtfl-table mtfl-rows" tabindex="0" role="region" aria-label="{html.escape(label)}">'
     return Html(f"{opening}<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>")
@@ -317,7 +321,7 @@ def atlas_map(atlases: Sequence[Atlas]) -> Html:
             parts.append(f'<p class="mtfl-atlas-title" style="border-color: {colour}">{title}</p>')
             parts.append(f'<div class="mtfl-atlas-tiles" role="group" aria-label="{title}" style="color: {colour}">')
             for k in members:
-                told = html.escape(", ".join(map(" ".join, zip(_ATLAS_HEAD, rows[k], strict=True))))
+                told = html.escape(typeset(", ".join(map(" ".join, zip(_ATLAS_HEAD, rows[k], strict=True)))))
                 picture = truth_table(pictures[k], size=18 + 14 * math.log(sizes[k], max(sizes)))
                 parts.append(f'<a href="#atlas-{atlas.r}-{k}" aria-label="{told}">{picture}</a>')
             parts.append("</div>")
@@ -327,6 +331,7 @@ def atlas_map(atlases: Sequence[Atlas]) -> Html:
 def atlas_table(atlas: Atlas, *, names: Sequence[str] = ()) -> Html:
     """Every class of tasks as a row; row k has the id ``atlas-r-k``, so that any page can link to it.
 
+    The rows are folded away: one looks them up, from a tile of :func:`atlas_map` or by a link, and does not read them.
     The picture of a class opens it in the page's ``PaintedTask``, which must be called fig-paint.
 
     Args:
@@ -340,9 +345,11 @@ def atlas_table(atlas: Atlas, *, names: Sequence[str] = ()) -> Html:
         number = sum(2**z for z, label in enumerate(labels) if label > 0)
         paint = f'<a href="#fig-paint?r={atlas.r}&amp;task={number}" aria-label="paint it">{truth_table(labels)}</a>'
         row[1:] = [cell.replace(" → ", " →<wbr/> ") for cell in row[1:]]
-        name = f" {html.escape(names[k])}" if names else ""
+        name = f" <br/>{html.escape(names[k])}" if names else ""
         row[0] = f'{paint} <a href="#{anchors[k]}">{row[0]}</a>{name}'
-    return table(_ATLAS_HEAD, rows, label=f"The classes of tasks of {atlas.r} features", anchors=anchors)
+    label = f"The {len(rows)} classes of tasks of {atlas.r} features"
+    shown = table(_ATLAS_HEAD, rows, label=label, anchors=anchors)
+    return Html(f'<details class="mtfl-lookup"><summary>{label}, a row for each</summary>{shown.html}</details>')
 
 
 _ATLAS_HEAD = ("class", "tasks", "share", "|f̂₀|", "|f̂₁|", "size", "energy", "σᵣ/σ₁", "learned", "lost")

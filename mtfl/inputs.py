@@ -2,13 +2,15 @@
 
 An input law holds the matrix M (d x r, orthonormal columns) whose column span is the ground-truth
 subspace. The *pattern* of x is z = sign(M^T x) in {-1, 1}^r; all labels of all tasks depend on x
-through z only. Under both laws z is uniform over its K = 2^r values.
+through z only. Under the Gaussian and the hypercube law z is uniform over its K = 2^r values; colour makes some
+patterns more frequent than others.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int64
@@ -22,7 +24,7 @@ MOST_FEATURES = 53
 
 @dataclass(frozen=True, eq=False)
 class _Inputs:
-    """What both laws share: a subspace and the reading of patterns."""
+    """What all laws share: a subspace and the reading of patterns."""
 
     M: Float[Tensor, "d r"]
 
@@ -131,6 +133,70 @@ class HypercubeInputs(_Inputs):
         _checks.room("HypercubeInputs.sample", n, self.d)
         bits = torch.randint(2, (n, self.d), generator=generator)
         return (2 * bits - 1).to(device=self.M.device, dtype=self.M.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class ColouredInputs(_Inputs):
+    """x ~ N(0, Sigma): Gaussian inputs with correlated coordinates of unequal sizes.
+
+    A step on them finds the span of Sigma M, not that of M; see :attr:`carried`.
+
+    Args:
+        M: (d, r) with orthonormal columns, 1 <= r < d.
+        Sigma: (d, d), symmetric and positive definite.
+
+    Raises:
+        TypeError: if M and Sigma differ in dtype or device.
+        ValueError: if r >= d, r < 1, M is not orthonormal, or Sigma is not symmetric and positive definite.
+    """
+
+    Sigma: Float[Tensor, "d d"]
+    _root: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = "ColouredInputs"
+        _checks.tensors(where, M=self.M, Sigma=self.Sigma)
+        _checks.shape(where, "Sigma", self.Sigma, "d d", d=self.d)
+        scale = float(self.Sigma.abs().max())
+        symmetric = float((self.Sigma - self.Sigma.T).abs().max()) <= 1e-6 * scale
+        root, failed = torch.linalg.cholesky_ex(self.Sigma.double())
+        remedy = "Pass the covariance matrix of the inputs, with positive eigenvalues."
+        positive = symmetric and not bool(failed)
+        got = "another matrix"
+        _checks.require(positive, where, "Sigma", "symmetric and positive definite", got, remedy)
+        object.__setattr__(self, "_root", root.to(self.M))
+
+    @classmethod
+    def power_law(
+        cls, d: int, r: int, exponent: float, *, generator: torch.Generator, dtype: torch.dtype = torch.float64
+    ) -> ColouredInputs:
+        """Variances 1, 2^-exponent, 3^-exponent, ... along the axes, and a uniformly random subspace.
+
+        The variances are scaled to have the mean 1.
+        """
+        where = "ColouredInputs.power_law"
+        _checks.number(where, "exponent", exponent, positive=False)
+        M = GaussianInputs.random(d, r, generator=generator, dtype=dtype).M
+        _checks.room(where, d, d)
+        variances = torch.arange(1, d + 1, dtype=torch.float64) ** -exponent
+        return cls(M, torch.diag(variances / variances.mean()).to(dtype))
+
+    @property
+    def carried(self) -> Float[Tensor, "d r"]:
+        """Orthonormal columns with the span of Sigma M, which a step finds."""
+        return torch.linalg.qr(self.Sigma @ self.M).Q
+
+    def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n d"]:
+        """``n`` independent inputs, in the dtype and on the device of M."""
+        _checks.integer("ColouredInputs.sample", "n", n, least=1)
+        _checks.generator("ColouredInputs.sample", generator)
+        _checks.room("ColouredInputs.sample", n, self.d)
+        return torch.randn(n, self.d, generator=generator, dtype=self.M.dtype).to(self.M.device) @ self._root.T
+
+
+InputLaw: TypeAlias = GaussianInputs | HypercubeInputs | ColouredInputs
+"""Any of the laws of inputs."""
 
 
 def sign_patterns(X: Float[Tensor, "*batch d"], M: Float[Tensor, "d r"]) -> Int64[Tensor, "*batch"]:

@@ -35,7 +35,8 @@ def learned_steps(
         weight_decay: lambda >= 0; lambda w is taken off each step.
 
     Returns:
-        The parts inside the subspace and the signed lengths along w - M v, as :func:`mtfl.metrics.recovery` takes them.
+        The parts inside the subspace and the signed lengths along w - M v, as :func:`mtfl.metrics.recovery` takes them,
+        in float64.
 
     Raises:
         TypeError, ValueError: as :func:`mtfl.moments.pattern_moments`; also if the kernels are no (Q, 2^r, 2^r) array,
@@ -50,8 +51,8 @@ def learned_steps(
     _checks.features(where, r, arrays=2)
     _checks.shape(where, "kernels", kernels, "Q K L", K=2**r, L=2**r)
     _checks.number(where, "weight_decay", weight_decay, positive=False)
-    V, tau, _ = (x.detach().cpu().double() for x in neurons)
     moments = pattern_moments(*neurons)
+    V, tau, _ = (x.detach().cpu().double() for x in neurons)
     pulls = (moments.mean @ kernels.detach().cpu().double() / 4**r).transpose(0, 1)  # (m, Q, K)
     inside = (pulls @ (moments.first * pattern_signs(r))).transpose(0, 1) - weight_decay * V
     outside = (pulls @ moments.density.unsqueeze(2)).squeeze(2).T - weight_decay
@@ -79,6 +80,8 @@ class SpanningLaw(NamedTuple):
             ValueError: if it is negative, or more than 10,000: the chance is 1 long before.
         """
         _checks.integer("SpanningLaw.probability", "tasks", tasks, least=0, most=10_000)
+        _checks.integer("SpanningLaw.probability", "total", self.total, least=1)
+        _checks.instance("SpanningLaw.probability", "terms", self.terms, dict)
         chance = sum(c * Fraction(k, self.total) ** tasks for k, c in self.terms.items())
         return float(chance)
 
@@ -100,7 +103,7 @@ def spanning_law(r: int) -> SpanningLaw:
     _checks.integer(where, "r", r, least=1)
     _checks.require(r <= 3, where, "r", "at most 3", r, "Sample tasks with sample_tasks instead.")
     F = all_tasks(r)
-    f1 = F[F.sum(1) == 0] @ pattern_signs(r) / 2**r
+    f1 = F[F.sum(1) == 0] @ pattern_signs(r)  # times 2^r: whole numbers
     lines = [v for v in f1.unique(dim=0) if tuple(v) > tuple(-v)]  # one of each pair v, -v; none is zero
     flats = {}  # from the set of tasks that lie in a flat to its dimension
     for basis in itertools.chain.from_iterable(itertools.combinations(lines, k) for k in range(r + 1)):
@@ -214,7 +217,10 @@ class KernelNorms(NamedTuple):
         where = "KernelNorms.outside_over_inside"
         _checks.number(where, "d", d)
         _checks.number(where, "n", n, infinite=True)
+        self._check(where)
         nu = math.pi * d / n
+        got, remedy = "zero", "No step finds the subspace: choose tasks that depend on single features."
+        _checks.require(self.both + nu * self.one > 0, where, "what is inside", "positive", got, remedy)
         ratio = nu * (self.one + nu * self.every) / (self.both + nu * self.one)
         _checks.computed(where, ratio)
         return ratio
@@ -226,10 +232,18 @@ class KernelNorms(NamedTuple):
             TypeError: if d is no number.
             ValueError: if d is not positive.
         """
-        _checks.number("KernelNorms.inputs_for_half", "d", d)
+        where = "KernelNorms.inputs_for_half"
+        _checks.number(where, "d", d)
+        self._check(where)
+        remedy = "No batch is large enough: choose tasks that depend on single features."
+        _checks.require(self.both > 0, where, "both", "positive", self.both, remedy)
         inputs = math.pi * d * math.sqrt(self.every / self.both)
-        _checks.computed("KernelNorms.inputs_for_half", inputs)
+        _checks.computed(where, inputs)
         return inputs
+
+    def _check(self, where: str) -> None:
+        for name, norm in zip(self._fields, self, strict=True):
+            _checks.number(where, name, norm, positive=False)
 
 
 def layer_limit(
@@ -249,7 +263,7 @@ def layer_limit(
         generator: source of randomness.
 
     Returns:
-        The parts inside the subspace and the lengths outside, as :func:`mtfl.metrics.recovery` takes them.
+        The parts inside the subspace and the lengths outside, as :func:`mtfl.metrics.recovery` takes them, in float64.
 
     Raises:
         TypeError: if the kernels are no floating-point tensor, or m or nu is no number.

@@ -37,7 +37,7 @@ def _inside(where: str, W: Tensor, M: Tensor) -> tuple[float, Tensor]:
     """The energy ratio, and W M up to a positive factor."""
     W = W / _largest(where, W)  # squares neither overflow nor vanish
     V = W @ M
-    return float(V.square().sum() / W.square_().sum()), V
+    return min(float(V.square().sum() / W.square_().sum()), 1.0), V  # rounding may lift it above
 
 
 def _evenness(where: str, V: Tensor) -> float:
@@ -93,9 +93,9 @@ def principal_angles(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> Float[
         rank >= r, where, "the rank of W", f"at least r = {r}", rank, "Its row space must hold r directions."
     )
     Q = Vh[:r].T
-    cosines = torch.linalg.svdvals(M.T @ Q).clamp(max=1)
-    sines = torch.linalg.svdvals(Q - M @ (M.T @ Q)).clamp(max=1).flip(0)
-    return torch.where(cosines > sines, torch.asin(sines), torch.acos(cosines))
+    cosines = torch.linalg.svdvals(M.T @ Q)
+    sines = torch.linalg.svdvals(Q - M @ (M.T @ Q)).flip(0)
+    return torch.where(cosines > sines, torch.asin(sines), torch.acos(cosines))  # each is far from 1 where it is taken
 
 
 class Recovery(NamedTuple):

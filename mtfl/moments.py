@@ -59,13 +59,17 @@ class PatternMoments(NamedTuple):
     density: Float[Tensor, "m K"]
 
 
-def pattern_moments(V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[Tensor, " m"]) -> PatternMoments:
+def pattern_moments(
+    V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[Tensor, " m"], *, leak: float = 0.0
+) -> PatternMoments:
     """The four moments of every neuron given every pattern, at a cost that does not depend on d.
 
     Args:
         V: coordinates in the subspace, v = M^T w.
         tau: norms of the parts outside, >= 0.
         b: biases.
+        leak: the slope on the negative side, from -1 to 1, of psi(s) = relu(s) - leak relu(-s). With one, ``mean`` is
+            E[psi(s) | z], ``first`` E[psi'(s) |h_i| | z] and ``density`` 1 - leak times that of s at 0.
 
     Returns:
         The moments in float64, with an absolute error below 1e-10 for neurons of norm about 1; patterns are numbered
@@ -80,6 +84,7 @@ def pattern_moments(V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[
     Checked against adaptive quadrature, repeated convolution (to 1e-10 for r up to 10) and Monte Carlo.
     """
     where = "pattern_moments"
+    _checks.between(where, "leak", leak, -1.0, 1.0)
     _checks.tensors(where, V=V, tau=tau, b=b)
     sizes = _checks.shape(where, "V", V, "m r")
     sizes = _checks.shape(where, "tau", tau, "m", **sizes)
@@ -118,6 +123,10 @@ def pattern_moments(V: Float[Tensor, "m r"], tau: Float[Tensor, " m"], b: Float[
     tilted[sure] = math.sqrt(2 / math.pi) * (own[sure] > 0)[:, None, None]
     Z, c = pattern_signs(r).numpy(), own
     mean = c[:, None] * active + np.einsum("mr,mkr,kr->mk", v, tilted, Z) + t[:, None] ** 2 * density
+    if leak:  # psi(s) = (1 - leak) relu(s) + leak s
+        half, kept = math.sqrt(2 / math.pi), 1 - leak
+        mean = kept * mean + leak * (half * v @ Z.T + c[:, None])
+        tilted, density = kept * tilted + leak * half, kept * density
     return PatternMoments(*(torch.from_numpy(x) for x in (mean, active, tilted, density)))
 
 

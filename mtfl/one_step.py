@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mtfl import _checks
 from mtfl.contrastive import Anchors, pull_gradient
-from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.inputs import GaussianInputs, InputLaw
 from mtfl.network import relu_features
 
 _BLOCK = 2048  # inputs held at a time
@@ -25,7 +25,7 @@ _BLOCK = 2048  # inputs held at a time
 
 def contrastive_step(
     W: Float[Tensor, "m d"],
-    inputs: GaussianInputs | HypercubeInputs,
+    inputs: InputLaw,
     kernel: Float[Tensor, "K K"],
     *,
     batch_size: int,
@@ -56,10 +56,10 @@ def contrastive_step(
     """
 
     def features(X: Tensor) -> Tensor:
-        return relu_features(W, torch.zeros_like(W[:, 0]), X)
+        return relu_features(W, W.new_zeros(len(W)), X)
 
     def pull(X: Tensor, pulls: Tensor) -> Tensor:
-        return -pull_gradient(W, torch.zeros_like(W[:, 0]), X, pulls)
+        return -pull_gradient(W, W.new_zeros(len(W)), X, pulls)
 
     return step_on_batches("contrastive_step", W, inputs, kernel, features, pull, batch_size, generator)
 
@@ -67,7 +67,7 @@ def contrastive_step(
 def step_on_batches(
     where: str,
     W: Float[Tensor, "m d"],
-    inputs: GaussianInputs | HypercubeInputs,
+    inputs: InputLaw,
     kernel: Float[Tensor, "K K"],
     features: Callable[[Tensor], Tensor],
     pull: Callable[[Tensor, Tensor], Tensor],
@@ -86,7 +86,7 @@ def step_on_batches(
         batch_size: inputs in each of the two batches.
         generator: of the batches.
     """
-    _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
+    _checks.instance(where, "inputs", inputs, *get_args(InputLaw))
     _checks.features(where, inputs.r, arrays=2)
     _checks.tensors(where, W=W, M=inputs.M, kernel=kernel)
     _checks.shape(where, "W", W, "m d", d=inputs.d)

@@ -79,9 +79,7 @@ class Neurons(NamedTuple):
         where = "Neurons.moved"
         _checks.instance(where, "step", step, PopulationStep)
         _check_neurons(where, self)
-        _checks.tensors(where, parallel=step.parallel, perpendicular=step.perpendicular)
-        sizes = _checks.shape(where, "parallel", step.parallel, "m r", m=self.V.shape[0], r=self.V.shape[1])
-        _checks.shape(where, "perpendicular", step.perpendicular, "m", **sizes)
+        _check_step(where, step, m=self.V.shape[0], r=self.V.shape[1])
         _checks.number(where, "step_size", step_size, positive=False)
         _checks.number(where, "weight_decay", weight_decay, positive=False)
         V = self.V + step_size * (step.parallel - weight_decay * self.V)
@@ -105,7 +103,7 @@ class PopulationStep(NamedTuple):
         where = "PopulationStep.learned"
         _checks.instance(where, "neurons", neurons, Neurons)
         _check_neurons(where, neurons)
-        _checks.shape(where, "V", neurons.V, "m r", m=self.parallel.shape[0], r=self.parallel.shape[1])
+        _checks.shape(where, "V", neurons.V, "m r", **_check_step(where, self))
         _checks.number(where, "weight_decay", weight_decay, positive=False)
         inside = self.parallel - weight_decay * neurons.V
         outside = (self.perpendicular - weight_decay) * neurons.tau
@@ -122,8 +120,8 @@ class PopulationStep(NamedTuple):
         where = "PopulationStep.weights"
         _checks.tensors(where, W=W, M=M)
         d, r = _checks.subspace(where, M)
-        _checks.shape(where, "W", W, "m d", m=self.parallel.shape[0], d=d)
-        _checks.shape(where, "parallel", self.parallel, "m r", r=r)
+        sizes = _check_step(where, self, r=r)
+        _checks.shape(where, "W", W, "m d", m=sizes["m"], d=d)
         outside = W - W @ M @ M.T
         step = self.parallel.to(W) @ M.T + self.perpendicular.to(W).unsqueeze(1) * outside
         _checks.computed(where, step)
@@ -138,6 +136,7 @@ def population_step(
     *,
     head_step: float = 1.0,
     loss: str = "hinge",
+    leak: float = 0.0,
 ) -> PopulationStep:
     """Negative gradient of the representation with infinitely many inputs, exact for each neuron.
 
@@ -148,6 +147,10 @@ def population_step(
         kernel: of a table of tasks (``task_kernel(F)``) or of infinitely many (``limit_kernel(r, law)``).
         head_step: eta_a.
         loss: "hinge" (kappa = 1) or "logistic" (kappa = 1/2).
+        leak: of leaky ReLUs, their slope on the negative side: -1 for the absolute value, 1 for the identity.
+
+    Returns:
+        The step in float64.
 
     Raises:
         TypeError, ValueError: as :func:`mtfl.moments.pattern_moments`; also if the kernel is no K x K array.
@@ -158,7 +161,7 @@ def population_step(
     kernel = _population_kernel(where, Neurons(V, tau, b), kernel)
     _checks.number(where, "head_step", head_step)
     _checks.choice(where, "loss", loss, LOSSES)
-    moments = pattern_moments(V, tau, b)
+    moments = pattern_moments(V, tau, b, leak=leak)
     step = _pulled(slope_at_zero(loss) ** 2 * head_step * moments.mean @ kernel, moments)
     _checks.computed(where, *step)
     return step
@@ -208,7 +211,7 @@ def leading_order_step(
 
 
 class PopulationFlow(NamedTuple):
-    """Many rounds with infinitely many inputs; see :func:`population_flow`.
+    """Many rounds with infinitely many inputs, in float64; see :func:`population_flow`.
 
     Args:
         neurons: at the end.
@@ -286,6 +289,13 @@ def _check_neurons(where: str, neurons: Neurons) -> int:
     for name, x in (("tau", tau), ("b", b)):
         _checks.shape(where, name, x, "m", m=sizes["m"])
     return sizes["r"]
+
+
+def _check_step(where: str, step: PopulationStep, **sizes: int) -> dict[str, int]:
+    """Refuse a step whose parts do not fit together, or are of other sizes; returns m and r."""
+    _checks.tensors(where, parallel=step.parallel, perpendicular=step.perpendicular)
+    sizes = _checks.shape(where, "parallel", step.parallel, "m r", **sizes)
+    return _checks.shape(where, "perpendicular", step.perpendicular, "m", **sizes)
 
 
 def _population_kernel(where: str, neurons: Neurons, kernel: Tensor) -> Tensor:

@@ -46,6 +46,16 @@ def streams(seed: int, *names: str) -> dict[str, torch.Generator]:
     )  # fmt: skip
     result = {}
     for name in names:
-        digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+        digest = hashlib.sha256(f"{seed}/{name}".encode(errors="surrogatepass")).digest()
         result[name] = torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
     return result
+
+
+def stream(seed: int, name: str) -> torch.Generator:
+    """The stream of one name: that of :func:`streams`.
+
+    Raises:
+        TypeError: if the seed is no integer or the name no string.
+        ValueError: if the name is empty.
+    """
+    return streams(seed, name)[name]

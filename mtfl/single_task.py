@@ -36,7 +36,7 @@ _NOTHING = 1e-24  # mean square of a step that is rounding error
 
 
 class SingleTaskSteps(NamedTuple):
-    """One step on each task alone.
+    """One step on each task alone, in float64.
 
     Args:
         energy: share of the step inside the subspace; 0 where the task moves nothing.
@@ -88,13 +88,15 @@ def single_task_steps(F: Float[Tensor, "N K"], d: int, *, matched_decay: bool = 
     remedy = "Time and memory grow as 4^r."
     _checks.require(r <= 11, where, "r", "at most 11", r, remedy)
     K, F = 2**r, F.detach().cpu().double()
+    largest = F.abs().amax(1)
+    F = F / torch.where(largest > 0, largest, 1.0)[:, None]  # a step is of second order in the labels
     V, weights = _gauss_hermite(r, d) if r <= 6 else _corners_and_axes(r, d)
     tau = torch.full_like(weights, math.sqrt(1 - r / d))
     moments = pattern_moments(V, tau, torch.zeros_like(tau))
     signed = (moments.first * pattern_signs(r)).permute(1, 0, 2).reshape(K, -1) / K
     decay = F.mean(1, keepdim=True) ** 2 / (2 * math.pi) * matched_decay
     inside, outside = [], []
-    for f, rate in zip(*(x.split(max(1, _CHUNK // V.numel())) for x in (F, decay)), strict=True):
+    for f, rate in zip(*(x.split(_CHUNK // V.numel()) for x in (F, decay)), strict=True):
         alpha = f @ moments.mean.T / K
         step = alpha[:, :, None] * (f @ signed).reshape(len(f), -1, r) - rate[:, :, None] * V
         step *= weights.sqrt()[:, None]
@@ -104,9 +106,8 @@ def single_task_steps(F: Float[Tensor, "N K"], d: int, *, matched_decay: bool = 
     inner = squares.sum(1)
     total = inner + torch.cat(outside)
     energy = torch.where(total > _NOTHING, inner / total, 0.0)
-    moves = (inner > _NOTHING) & (energy > 0)
-    values = torch.where(moves[:, None], (squares / squares[:, :1]).sqrt(), 0.0)
-    size = torch.where(total > _NOTHING, total, 0.0).sqrt()
+    values = torch.where(inner[:, None] > _NOTHING, (squares / squares[:, :1]).sqrt(), 0.0)
+    size = torch.where(total > _NOTHING, total, 0.0).sqrt() * largest**2
     return SingleTaskSteps(energy, values, size, size * (2 * math.pi * math.sqrt(d)))
 
 

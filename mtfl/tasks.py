@@ -144,7 +144,7 @@ def equivalence_classes(r: int, *, dtype: torch.dtype = torch.float64) -> TaskCl
     _check_few("equivalence_classes", r, dtype)
     F = all_tasks(r, dtype=dtype)
     N, K = F.shape
-    half = (K + 1) // 2  # a task's number in two halves of its bits, so that a symmetry is two small look-ups
+    half = K // 2  # a task's number in two halves of its bits, so that a symmetry is two small look-ups
     low, high = torch.arange(2**half), torch.arange(2 ** (K - half))
     numbers = torch.arange(N)
     smallest = numbers.minimum(N - 1 - numbers)
@@ -270,5 +270,5 @@ def limit_kernel(r: int, law: str = "uniform", *, dtype: torch.dtype = torch.flo
         kernel = agree if size == 1 else agree * (agree - 1) / 2
         kernel = kernel / math.comb(r, size)
     else:
-        kernel = 2 / math.pi * torch.asin(((inner + 1) / (r + 1)).clamp(-1, 1))
+        kernel = 2 / math.pi * torch.asin((inner + 1) / (r + 1))
     return kernel.to(dtype)

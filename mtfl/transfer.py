@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -24,17 +25,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mtfl import _checks
-from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.inputs import GaussianInputs, InputLaw
 from mtfl.metrics import conditioning, energy_ratio
 from mtfl.network import TwoLayerReLU, relu_features
 from mtfl.one_step import contrastive_step
-from mtfl.randomness import streams
+from mtfl.randomness import stream, streams
 from mtfl.tasks import LAWS, characters, sample_tasks, task_kernel
 
 REPRESENTATIONS = ("pretrained", "single task", "random features", "oracle subspace", "linear layer")
 """The representations that :func:`representations` makes, in the order of every table and figure."""
 
 _TEST_BLOCK = 8192
+_LARGEST = 1e6  # of features that the logistic regression can fit; with much larger ones it never ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ class FrozenFeatures:
 
 def transfer_accuracy(
     features: FrozenFeatures,
-    inputs: GaussianInputs | HypercubeInputs,
+    inputs: InputLaw,
     f: Float[Tensor, " K"],
     *,
     examples: int,
@@ -134,7 +136,7 @@ def transfer_accuracy(
     """
     where = "transfer_accuracy"
     _checks.instance(where, "features", features, FrozenFeatures)
-    _checks.instance(where, "inputs", inputs, GaussianInputs, HypercubeInputs)
+    _checks.instance(where, "inputs", inputs, *get_args(InputLaw))
     _checks.tensors(where, W=features.W, M=inputs.M, f=f)
     _checks.shape(where, "the features' W", features.W, "m d", d=inputs.d)
     _checks.shape(where, "f", f, "K", K=2**inputs.r)
@@ -157,10 +159,12 @@ def _fitted_head(H: Float[Tensor, "n m"], y: Float[Tensor, " n"]) -> tuple[Tenso
     """Weights (m,) and intercept () of a logistic regression on these features."""
     from sklearn.linear_model import LogisticRegression  # its import takes longer than the rest of mtfl
 
+    largest, remedy = float(H.detach().max()), "Scale W and b towards 1."
+    _checks.require(largest <= _LARGEST, "transfer_accuracy", "features", f"at most {_LARGEST:g}", largest, remedy)
     if bool((y == y[0]).all()):
         return torch.zeros_like(H[0]), y[0]
     model = LogisticRegression(solver="newton-cg", max_iter=1000)  # converges several times faster than the default
-    model.fit(H.cpu().numpy(), y.cpu().numpy())
+    model.fit(H.detach().cpu().numpy(), y.detach().cpu().numpy())
     a, c = (torch.from_numpy(np.asarray(v)).to(H)[0] for v in (model.coef_, model.intercept_))
     return a, c
 
@@ -323,7 +327,7 @@ def learning_curves(
         for j, value in enumerate(values):
             here = replace(settings, **{axis: value})
             if here.d not in trained:
-                subspace = streams(seed, "subspace")["subspace"]
+                subspace = stream(seed, "subspace")
                 inputs = GaussianInputs.random(here.d, here.r, generator=subspace, dtype=dtype)
                 trained[here.d] = inputs, representations(replace(widest, d=here.d), inputs, seed=seed, names=names)
             inputs, features = trained[here.d]
@@ -331,9 +335,9 @@ def learning_curves(
             f = _downstream_task(here, random["downstream task"], dtype)
             for name in names:
                 kept = features[name].first(here.neurons)
-                stream, examples = random[f"downstream {name}"], here.examples
+                g, examples = random[f"downstream {name}"], here.examples
                 results["accuracy"][name][i, j] = transfer_accuracy(
-                    kept, inputs, f, examples=examples, test_examples=test_examples, generator=stream
+                    kept, inputs, f, examples=examples, test_examples=test_examples, generator=g
                 )
                 results["energy"][name][i, j], results["conditioning"][name][i, j] = _recovery(kept.W, inputs.M)
     return LearningCurves(axis, tuple(values), **results)

@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 
 from mtfl.explorables import (
+    AnySlope,
+    ColouredStep,
+    ConnectTheDots,
     Explorable,
     HowManyTasks,
+    InContext,
     NeuronsInPlane,
     PaintedTask,
     PullingPairs,
+    RelabelledDigits,
     TaskKernel,
     TasksAgree,
     TransferGrid,
@@ -28,6 +33,11 @@ KINDS: list[type[Explorable]] = [
     HowManyTasks,
     PullingPairs,
     TasksAgree,
+    AnySlope,
+    RelabelledDigits,
+    ConnectTheDots,
+    ColouredStep,
+    InContext,
 ]
 AXES = ([8, 32, 128], [1, 8, 64], [32, 128, 512])
 
@@ -45,7 +55,9 @@ GRID["parity"] = {name: table(0.1 + 0.05 * k) for k, name in enumerate(NAMES)}
 GRID["random"] = {name: table(0.2 - 0.05 * k) for k, name in enumerate(NAMES)}
 
 STATES: dict[type[Explorable], dict[str, Any]] = {
+    ConnectTheDots: {"tasks": 3, "second": 175, "third": 86},  # all ambiguous in one gap
     HowManyTasks: {"law": "uniform"},  # the dimension plays no part for balanced tasks, and its slider is off
+    RelabelledDigits: {"task": 31, "tasks": 9},  # one task and its opposite are alike, and nothing is drawn
     TransferGrid: {"grid": GRID},
 }
 
@@ -58,7 +70,8 @@ def example(kind: type[Explorable], **state: Any) -> Explorable:
 ROOT = Path(__file__).parents[1]
 NO_MOTION: dict[str, Any] = {"reduced_motion": "reduce"}
 PAGE = """<!DOCTYPE html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A figure</title><link rel="icon" href="data:,">
+<html lang="en" data-mode="{theme}" data-theme="{theme}"><head><meta charset="utf-8"><title>A figure</title>
+<link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width"><style>{style}
 body {{ margin: 1rem; background: var(--mtfl-bg); color: var(--mtfl-fg); font-family: sans-serif }}</style></head>
 <body><main><h1>A figure</h1>{body}</main></body></html>"""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from scipy.integrate import dblquad, quad_vec
+from scipy.optimize import linprog
 from scipy.special import erfc, ndtr, owens_t
 from torch import Tensor
 
@@ -408,3 +409,28 @@ def contrast(colour: str, background: str) -> float:
 
     light, dark = sorted((luminance(colour), luminance(background)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+# Interpolants of least norm
+
+
+def least_norm_range(x: np.ndarray, y: np.ndarray, at: float, kinks: np.ndarray) -> tuple[float, float]:
+    """Where f(at) may lie for f(x) = a x + c + sum_k v_k relu(x - b_k) through all points with the least sum of |v_k|.
+
+    Linear programs over kinks b_k at the points and at ``kinks``; v is a difference of two nonnegative vectors.
+    """
+    b = np.union1d(x, kinks)
+
+    def rows(places: np.ndarray) -> np.ndarray:
+        bent = np.maximum(places[:, None] - b, 0)
+        return np.concatenate([places[:, None], np.ones((len(places), 1)), bent, -bent], 1)
+
+    cost = np.concatenate([np.zeros(2), np.ones(2 * len(b))])
+    bounds = [(None, None)] * 2 + [(0, None)] * (2 * len(b))
+    least = linprog(cost, A_eq=rows(x), b_eq=y, bounds=bounds).fun
+    target = rows(np.array([at]))[0]
+    ends = [
+        linprog(sign * target, A_eq=rows(x), b_eq=y, A_ub=cost[None], b_ub=[least + 1e-9], bounds=bounds).fun
+        for sign in (1, -1)
+    ]
+    return ends[0], -ends[1]

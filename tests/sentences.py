@@ -1,4 +1,7 @@
-"""The form in which the package refuses bad input: *function: argument must be RULE; got VALUE. Remedy.*"""
+"""The form in which the package refuses bad input: *function: argument must be RULE; got VALUE. Remedy.*
+
+The remedy leads towards the rule: to what is at least so much one does not come by fewer.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 
-HOUSE_FORM = re.compile(r"[A-Za-z_.]+: .+ must be .+; got .+\. [A-Z].*\.")
+_ASKS = r"[^;]*; got .*\b(?:[Cc]hoose|[Uu]se|Take|take) (?:a )?"
+AGAINST_THE_RULE = (
+    rf"(?!.* must be at least{_ASKS}(?:fewer|smaller|less)\b)(?!.* must be at most{_ASKS}(?:more|larger)\b)"
+)
+HOUSE_FORM = re.compile(AGAINST_THE_RULE + r"[A-Za-z_.]+: .+ must be .+; got .+\. [A-Z].*\.")
 
 
 @contextmanager

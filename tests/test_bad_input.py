@@ -29,21 +29,32 @@ from torch import Tensor
 from waiting import HANG
 
 import mtfl
-from mtfl import _checks, figures
+from mtfl import _checks, figures, quoting
+from mtfl.activations import hermite_coefficients
+from mtfl.claims.registry import Evidence, stated
 from mtfl.contrastive import Anchors
 from mtfl.explorables import Explorable
-from mtfl.inputs import GaussianInputs, HypercubeInputs
+from mtfl.inputs import ColouredInputs, GaussianInputs, HypercubeInputs
 from mtfl.many_tasks import KernelNorms, spanning_law
+from mtfl.neighbours.evidence import ProbeSettings
+from mtfl.neighbours.labels import OwnInputsSettings
+from mtfl.neighbours.overfitting import FlipSettings
+from mtfl.neighbours.prompts import PromptSettings
+from mtfl.neighbours.robustness import AttackSettings, Head
 from mtfl.network import TwoLayerReLU
-from mtfl.population import Neurons, population_step
+from mtfl.pairs import PairSettings
+from mtfl.population import Neurons, PopulationStep, population_step
 from mtfl.pretraining import PretrainSettings
 from mtfl.randomness import streams
+from mtfl.real_data import Images, load
+from mtfl.real_transfer import RelabelSettings
+from mtfl.single_task import single_task_steps
 from mtfl.tasks import limit_kernel, walsh_coefficients
-from mtfl.transfer import FrozenFeatures, TransferSettings
+from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves
 
 ROOT = Path(__file__).parents[1]
-ELSEWHERE = ("mtfl.sweeps", "mtfl.sphinx_ext", "mtfl.claims", "mtfl.explorables", "mtfl.quoting")
-"""Packages with tests of their own: commands, the site, figures to move, and what cells print."""
+ELSEWHERE = ("mtfl.sweeps", "mtfl.sphinx_ext", "mtfl.explorables", "mtfl.claims.draws", "mtfl.claims.many_tasks")
+"""Modules with tests of their own, for commands, the site and figures to move; and what only checks of claims call."""
 UNCHECKED = "without checks"
 """What the docstring of a function says that trusts its callers, because it runs inside loops."""
 
@@ -58,9 +69,20 @@ def generator() -> torch.Generator:
 
 F = torch.tensor([[-1.0, 1, -1, 1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=torch.float64)
 M = torch.eye(5, 2, dtype=torch.float64)
+SIGMA = torch.diag(torch.arange(1, 6).double()) + 0.5
 NEURONS = Neurons(drawn(4, 2), drawn(4).abs() + 0.1, torch.full((4,), 0.1, dtype=torch.float64))
 PATTERNS = torch.arange(6) % 4
 NETWORK = TwoLayerReLU(drawn(4, 5), torch.zeros(4).double(), drawn(3, 4))
+RECORDED = [quoting.Quoted("0.10", 0.1, 0.001, 0.005), quoting.Quoted("<1", 0.1, 0.1, 0.9)]
+
+
+def distance(seed: int, *, factor: float = 1.0) -> Evidence:
+    return Evidence("distance", factor, "at most", 1)
+
+
+CLAIM = stated("01_setup", "thm-a", distance)
+COLOURED = ColouredInputs(M, torch.diag(torch.arange(1, 6).double()))
+IMAGES = Images(drawn(6, 5), PATTERNS)
 TRANSFER = TransferSettings(d=5, r=2, neurons=4, tasks=3, batch_size=16, examples=8)
 
 GOOD: dict[str, Callable[[], Any]] = {
@@ -68,17 +90,31 @@ GOOD: dict[str, Callable[[], Any]] = {
         "m": 4, "d": 5, "r": 2, "n": 6, "count": 3, "tasks": 3, "batch_size": 8, "rounds": 2, "examples": 8, "seed": 0,
         "step_size": 0.1, "penalty": 0.1, "head_step": 0.1, "representation_step": 0.1, "names": ("pretrained",),
         "axis": "examples", "values": [4, 8], "seeds": [0], "F": F, "f": F[0], "M": M, "W": drawn(4, 5), "V": NEURONS.V,
+        "rate": 0.1, "temperature": 0.5, "cells": torch.arange(4)[None],
         "tau": NEURONS.tau, "b": NEURONS.b, "A": NETWORK.A, "X": drawn(6, 5), "H": drawn(6, 4).abs(),
         "Y": F[:, PATTERNS], "patterns": PATTERNS, "kernel": F.T @ F / 3, "coefficients": walsh_coefficients(F),
         "kernels": torch.stack([F.T @ F / 3, limit_kernel(2)]), "inside": drawn(4, 2), "outside": drawn(4),
         "inputs": GaussianInputs(M), "network": NETWORK, "neurons": NEURONS,
         "features": FrozenFeatures(drawn(4, 5), torch.zeros(4).double()),
-        "anchors": Anchors(drawn(4, 4).abs()), "activation": torch.tanh, "nu": 0.5,
+        "anchors": Anchors(drawn(4, 4).abs()), "activation": torch.tanh, "nu": 0.5, "leak": 0.3, "Sigma": SIGMA,
+        "correlation": 0.5, "spread": 0.5,
+        "U": torch.eye(2).double(), "left": drawn(3, 3).abs(), "rates": drawn(3).abs(), "factor": 3.0,
+        "Phi": drawn(4, 6), "gamma": drawn(6).abs(), "points": torch.arange(6).double(), "kinks": drawn(4),
+        "strength": drawn(8).abs(), "start": 0.1, "beta": drawn(8), "c": drawn(8).abs(), "y": drawn(3),
+        "exponent": 1.0, "h": drawn(6, 2), "radius": 0.5, "error": 0.1, "scale": 2.0, "failure": 0.1,
+        "usual": drawn(6), "odd": drawn(4),
         "step": population_step(*NEURONS, limit_kernel(2)), "settings": TRANSFER,
+        "images": IMAGES, "classes": PATTERNS, "kept": torch.tensor([2, 0]), "pretraining": 2, "downstream": 3,
         "alt": "A line that rises.", "label": "median", "colour": "blue", "labels": [1.0, -1.0, -1.0, 1.0],
+        "relative": 0.1, "chapter": "01_setup", "claim": CLAIM, "mutants": {"twice": {"factor": 2.0}},
+        "id": "thm-a", "what": "distance", "measured": 0.1, "relation": "at most", "bound": 1.0,
+        "text": "0.10", "value": 0.1, "within": 0.001, "room": 0.005, "limit": 0.2, "threshold": 0.3,
+        "line": "0.10 0.1 0.001 0.005", "records": RECORDED, "stored": RECORDED, "found": RECORDED,
+        "outputs": [{"data": {quoting.RECORDS: "= 1 0 inf"}}, {}], "condition": True, "spec": ".2f", "name": "energy",
         "x": [1, 2, 4], "samples": drawn(5, 3).numpy(), "quantiles": np.arange(9.0).reshape(3, 3), "matrix": np.eye(2),
     }.items()},
     "generator": generator,
+    "check": lambda: distance,
     "figure": lambda: figures.canvas()[0],
     "ax": lambda: figures.canvas()[1],
 }  # fmt: skip
@@ -86,29 +122,60 @@ GOOD: dict[str, Callable[[], Any]] = {
 
 OTHERWISE: dict[str, dict[str, Any]] = {
     "pretraining.pretrain": {"settings": PretrainSettings(2, 8, 0.1, 0.1)},
+    "pairs.train_on_pairs": {"settings": PairSettings(2, 8, 0.5, 0.1)},
     "randomness.streams": {"names": "tasks"},
+    "real_data.load": {"name": "digits"},
+    "real_data.balanced_kernel": {"classes": 4},
+    "real_data.relabellings": {"classes": 4},
+    "real_data.split": {"images": Images(torch.arange(30.0).view(6, 5), PATTERNS)},
+    "real_transfer.RelabelSettings": {"data": "digits", "representation": "step"},
+    "real_transfer.relabel_run": {"settings": RelabelSettings(data="digits", representation="pixels")},
     "transfer.FrozenFeatures.first": {"m": 2},
     "many_tasks.layer_limit": {"kernels": limit_kernel(2, "balanced")[None]},
+    "neighbours.colour.coloured_step": {"inputs": COLOURED},
+    "neighbours.colour.tilted_energy": {"inputs": COLOURED},
+    "neighbours.colour.own_colours_energy": {"sizes": 1 + drawn(4, 5).square()},
+    "neighbours.labels.own_inputs_energy": {"F": F[:2]},
+    "neighbours.labels.OwnInputsSettings": {"neurons": 4, "labels": 16},
+    "neighbours.labels.own_inputs_run": {"settings": OwnInputsSettings(d=5, r=2, neurons=4, labels=16, examples=8)},
+    "neighbours.interpolants.kernel_heads": {"Y": F},
+    "neighbours.finetuning.finetuned_coefficients": {"X": drawn(3, 8)},
+    "neighbours.finetuning.joint_coefficients": {"X": drawn(3, 8)},
+    "neighbours.prompts.prompt_run": {"settings": PromptSettings(d=5, r=2, source="inputs", reader="attention")},
+    "neighbours.robustness.attack_run": {
+        "settings": AttackSettings(d=5, layer="oracle subspace", neurons=4, examples=20, batch_size=8)
+    },
+    "neighbours.evidence.probe_run": {
+        "settings": ProbeSettings(d=5, layer="oracle subspace", neurons=4, examples=200, batch_size=8)
+    },
+    "neighbours.overfitting.flip_run": {"settings": FlipSettings(d=5, examples=20)},
     "figures.neurons_in_plane": {"V": drawn(4, 2).numpy()},
+    "claims.registry.Claim": {"mutants": {"other": lambda seed: Evidence("distance", 2, "at most", 1)}},
+    "claims.registry.parts": {"found": distance(0)},
+    "quoting.count_above": {"values": drawn(3, 2)},
 }
 """Arguments that look otherwise for one callable."""
 
 OBJECTS: dict[str, Any] = {
     "GaussianInputs": GaussianInputs(M),
     "HypercubeInputs": HypercubeInputs(M),
+    "ColouredInputs": ColouredInputs(M, SIGMA),
     "TwoLayerReLU": NETWORK,
     "FrozenFeatures": FrozenFeatures(drawn(4, 5), torch.zeros(4).double()),
+    "Images": IMAGES,
     "Neurons": NEURONS,
     "PopulationStep": population_step(*NEURONS, limit_kernel(2)),
     "KernelNorms": KernelNorms.expected(3, 2),
     "SpanningLaw": spanning_law(2),
+    "Head": Head(FrozenFeatures(drawn(4, 5), torch.zeros(4).double()), drawn(4), torch.tensor(0.5).double()),
 }
 """An object of each class that has methods."""
 
 SCALARS: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 3, 2**31, 2**62, -(2**70), 10**30, 10**400, -(10**400), 10**5000,
     0.5, -0.5, 1e308, -1e308, 5e-324, math.nan, math.inf, -math.inf, 1 + 2j, np.float64(0.5), np.int64(3),
-    "", "x", "uniform", "cuda", "meta", b"x", (), [], [None], ["x"], [math.nan], {}, {"a": 1}, object(), int, len,
+    "", "x", "half a letter \ud800.", "uniform", "cuda", "meta", b"x", (), [], [None], ["x"], [math.nan], {}, {"a": 1},
+    object(), int, len,
     torch.float16, torch.int64, np.array([1.0, 2.0]), np.array(["x"]), torch.tensor(1.0), torch.ones(2, 2),
     NETWORK, GaussianInputs(M), NEURONS, TRANSFER, Anchors(M), streams(0, "a")["a"],
 )  # fmt: skip
@@ -210,6 +277,8 @@ def call(name: str, given: dict[str, Any]) -> Any:
 
 def numbers(result: Any) -> Iterator[float]:
     """All numbers in a result."""
+    if isinstance(result, (Evidence, quoting.Quoted)):
+        return  # what they keep may be NaN
     if isinstance(result, Tensor):
         yield from result.detach().flatten().tolist()
     elif isinstance(result, np.ndarray) and result.dtype != object:
@@ -236,6 +305,14 @@ def outcome(run: Callable[[], Any]) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return f"a result of {wrong[0]}" if wrong else ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "remedy", "leads"),
+    [("at least 3", "use more", True), ("at least 3", "use fewer", False), ("at most 3", "choose a larger one", False)],
+)
+def test_a_remedy_leads_towards_the_rule(rule: str, remedy: str, leads: bool) -> None:
+    assert bool(HOUSE_FORM.fullmatch(f"f: m must be {rule}; got 2. It cannot be: {remedy}.")) == leads
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -342,3 +419,54 @@ for call in {list(UNBOUNDED)!r}:
     for call, sentence, said in zip(UNBOUNDED, UNBOUNDED.values(), done.stdout.splitlines(), strict=True):
         assert HOUSE_FORM.fullmatch(said), f"{call}: {said}"
         assert f": {sentence}" in said, f"{call}: {said}"
+
+
+def without_gradients(run: Callable[[], Any]) -> Callable[[], Any]:
+    def inner() -> Any:
+        with torch.inference_mode():
+            return run()
+
+    return inner
+
+
+ONCE: dict[str, Callable[[], Any]] = {
+    "a format that prints thousands of digits": lambda: quoting.quote(1.5, ".400f"),
+    "a format of another width": lambda: quoting.quote(1.5, "2000000000.2f"),
+    "a format without a point": lambda: quoting.quote(1.5, "5f"),
+    "more digits than a double has": lambda: quoting.quote(1e308, ".2f"),
+    "the largest of none": lambda: quoting.below(np.array([]), 1),
+    "a limit that is no number": lambda: quoting.count_above(np.array([1.0]), math.nan),
+    "classes named twice": lambda: IMAGES.of_classes(torch.tensor([1, 1])),
+    "an activation that looks around": lambda: hermite_coefficients(lambda s: torch.softmax(s, 0), 3),
+    "an activation of complex values": lambda: hermite_coefficients(lambda s: s + 0j, 3),
+    "parts of a step that do not fit": lambda: PopulationStep(NEURONS.V, NEURONS.tau[:1]).learned(NEURONS),
+    "a step of words": lambda: PopulationStep("a", "b").learned(NEURONS),  # pyright: ignore
+    "more seeds than can be counted": lambda: learning_curves(TRANSFER, "d", [5], seeds=range(10**400)),
+    "a kernel without degree one": lambda: KernelNorms.of(torch.zeros(4, 4)).inputs_for_half(5),
+}
+"""What once ended in an error of another module, or in a wrong number."""
+
+
+@pytest.mark.parametrize("what", ONCE)
+@pytest.mark.usefixtures("unchecked")
+def test_what_once_got_through_is_refused(what: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        ONCE[what]()
+    assert HOUSE_FORM.fullmatch(str(caught.value)), caught.value
+
+
+@pytest.mark.parametrize("name", ["pairs.train_on_pairs", "activations.activation_step", "pretraining.pretrain"])
+def test_training_does_not_depend_on_whether_gradients_are_on(name: str) -> None:
+    def run() -> list[float]:
+        return list(numbers(call(name, {key: make() for key, make in arguments(name).items()})))
+
+    assert without_gradients(run)() == pytest.approx(run(), rel=1e-6, abs=1e-9)  # rounding depends on addresses
+
+
+def test_small_labels_teach_what_large_ones_do() -> None:
+    assert torch.allclose(single_task_steps(1e-6 * F, 9).energy, single_task_steps(F, 9).energy)
+
+
+def test_what_is_loaded_may_be_written_into() -> None:
+    load("digits").X.zero_()
+    assert load("digits").X.any()

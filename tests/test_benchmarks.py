@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -59,3 +60,21 @@ def test_committed_results_are_whole(file: Path, size: str) -> None:
     assert of_size["GFLOP"] == pytest.approx((6 * n * m * d + 8 * n * m * T) / 1e9)
     rows = of_size["contenders"]
     assert NEEDED - {"scikit-learn", "trainer, default product"} <= set(rows)
+    for row in rows.values():
+        assert row["times the trainer"] == pytest.approx(row["ms"] / rows["trainer"]["ms"], rel=0.25)
+    for axis in found["scaling"]["axes"].values():
+        last = np.log(axis["values"][-3:]), np.log(axis["ms"][-3:])
+        assert np.polyfit(*last, 1)[0] == pytest.approx(axis["exponent"], abs=1e-6)
+
+
+def test_the_laboratory_is_timed(tmp_path: Path) -> None:
+    out = tmp_path / "found.json"
+    options = ["--sizes", "XS", "--turns", "1", "--seconds", "0.01", "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.laboratory", *options], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "JavaScript" in done.stdout
+    row = json.loads(out.read_text())["sizes"]["XS"]
+    kinds = ("rounds, WebAssembly", "rounds, JavaScript", "rounds, mtfl.pretrain", "draws", "GFLOP/s, triple loop")
+    assert all(row[kind] > 0 for kind in kinds)

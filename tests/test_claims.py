@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import hashlib
 import inspect
 import json
 import math
+import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +34,9 @@ STATES_NO_CONSTANT = {
     "cor-bias-free-parity": "a quantity is zero",
     "thm-dimension-free": "two laws are equal",
     "cor-linear-layer-blind": "the zero head minimises the risk",
+    "thm-neighbour-context": "two laws are equal",
+    "prop-neighbour-adversary": "an invariance, and two laws are equal",
+    "thm-neighbour-robust-optimal": "an infimum is that over fewer functions",
 }
 """Claim without a constant -> what it says instead."""
 
@@ -146,12 +152,24 @@ def test_a_mutant_is_caught_by_any_of_the_parts() -> None:
     assert not judge(stated("01_setup", "x", parts, {"nothing": {}}), [0]).passes
 
 
+def test_sentences_of_the_paper_are_those_that_were_read_against_its_abstract() -> None:
+    """Who changes one reads it again, and writes the new checksum here."""
+    sentences = "\n".join(claim.statement for claim in CLAIMS if claim.statement)
+    assert hashlib.sha256(sentences.encode()).hexdigest()[:16] == "9245625055169515"
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_bad_claims_are_refused() -> None:
     with refuses(ValueError, "Claim: mutants must be at least one; got none for thm-test. "):
         a_claim([0.5], {})
     with refuses(ValueError, "judge: seeds must be non-empty; got none. "):
         judge(GOOD, [])
+    for many in (range(10_001), range(10**400)):
+        with refuses(ValueError, "judge: seeds must be at most 10000; got range(0, 1"):
+            judge(GOOD, many)
+    for number, rule in ((10**400, "a number below 2^1024"), (None, "a number"), ("1", "a number")):
+        with refuses(TypeError, f"Evidence: measured must be {rule}; got "):
+            Evidence("a count", number, "at most", 1)  # type: ignore[arg-type]
 
 
 # The ledger
@@ -227,6 +245,35 @@ def test_every_claim_has_constants_or_a_reason() -> None:
     assert all(claim.sharpness <= 0.1 for claim in CLAIMS)
 
 
+EXTREMES = {
+    **dict.fromkeys(("largest", "worst", "error", "distance", "gap", "excess", "difference"), "at most"),
+    **dict.fromkeys(("least", "lowest", "smallest"), "at least"),
+}
+THE_OTHER_WAY = {  # a least value is compared with what it must not miss, a largest one is a unit
+    "least value over -(K - 1), off 1",
+    "least loss found minus stated",
+    "least share over its upper bound, the largest",
+    "least share at e = 1, rows along one direction",
+    "its normal: -u1 u2 u3, in units of the largest",
+}
+
+
+def against_the_extreme(source: str) -> Iterator[str]:
+    """Of the evidence in some code, what names an extreme or an error first and is compared the other way."""
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Evidence" and len(call.args) == 4:
+            what, relation = ast.unparse(call.args[0])[1:-1], ast.unparse(call.args[2])[1:-1]
+            named = re.search(rf"\b({'|'.join(EXTREMES)})\b", what)
+            if named and relation != EXTREMES[named[1]]:
+                yield what
+
+
+def test_a_largest_is_at_most_and_a_least_at_least() -> None:
+    sources = [path.read_text("utf8") for path in sorted(Path(inspect.getfile(Claim)).parent.glob("*.py"))]
+    assert {what for source in sources for what in against_the_extreme(source)} == THE_OTHER_WAY
+    assert list(against_the_extreme('Evidence("least error", 1.0, "at most", 2.0)')) == ["least error"]
+
+
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_every_keyword_of_a_check_is_varied(claim: Claim) -> None:
     """A keyword that no mutant changes guards nothing."""
@@ -268,6 +315,17 @@ def test_claims_point_to_the_chapter_that_states_them() -> None:
     for claim in CLAIMS:
         if claim.source == "this book":
             assert claim.id in stated.get(claim.chapter, []), f"{claim.id} is not stated in {claim.chapter}"
+
+
+@pytest.mark.parametrize("chapter", sorted({claim.chapter for claim in CLAIMS if claim.source == "this book"}))
+def test_a_chapter_names_all_its_checks_and_where_they_are(chapter: str) -> None:
+    cells = json.loads((BOOK / f"{chapter}.ipynb").read_text("utf8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    names = re.findall(r"`([\w.-]+)`", text.partition("## Where this is checked")[2])
+    assert {name for name in names if re.match(r"(?!fig-)[a-z]+-", name)} == set(statements()[chapter])
+    for name in names:
+        if name.startswith("mtfl."):
+            pkgutil.resolve_name(name)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

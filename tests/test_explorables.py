@@ -18,7 +18,7 @@ import traitlets
 from explorable_examples import GRID, KINDS, example
 from sentences import HOUSE_FORM, refuses
 
-from mtfl.explorables import Explorable, HowManyTasks, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
+from mtfl.explorables import Explorable, HowManyTasks, Laboratory, NeuronsInPlane, PaintedTask, TaskKernel, TransferGrid
 from mtfl.explorables.explorable import FOLDER, bundle, inside_script
 
 MOST_BYTES = 30_000  # of a figure's HTML, gzipped
@@ -244,3 +244,48 @@ def test_modules_use_no_names_of_other_homes() -> None:
 def test_the_package_alone_loads_no_widgets() -> None:
     code = "import sys, mtfl; sys.exit(any(name in sys.modules for name in ('anywidget', 'ipywidgets', 'traitlets')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_laboratory_takes_tasks_of_ones_own() -> None:
+    figure = Laboratory(r=1)
+    figure.paint([[-1, 1, 1, 1], [1, -1, -1, -1.0]])
+    assert (figure.law, figure.r, figure.tasks, figure.paint_1, figure.paint_2) == ("painted", 2, 2, 14, 1)
+    figure.paint(np.array([[-1] * 15 + [1]] * 8))
+    assert (figure.r, figure.tasks, figure.paint_8) == (4, 8, 2**15)
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "sentence"),
+    [
+        ([1, -1], TypeError, "table must be finite numbers of shape (any, any); got [1, -1]"),
+        ([["a", "b"]], TypeError, "table must be finite numbers of shape (any, any); got [['a', 'b']]"),
+        ([[math.nan, 1]], TypeError, "table must be finite numbers of shape (any, any); got [[nan, 1]]"),
+        ([[1, -1, 1]], ValueError, "table must be of shape (T, 2^r) with T <= 8 and r <= 4; got shape (1, 3)"),
+        ([[1, -1]] * 9, ValueError, "table must be of shape (T, 2^r) with T <= 8 and r <= 4; got shape (9, 2)"),
+        ([[1] * 32], ValueError, "table must be of shape (T, 2^r) with T <= 8 and r <= 4; got shape (1, 32)"),
+        ([[0, 1]], ValueError, "table must be of labels -1 and +1; got [0.0]"),
+    ],
+)
+def test_the_laboratory_refuses_what_is_no_table(table: Any, error: type[Exception], sentence: str) -> None:
+    figure = Laboratory()
+    before = figure.get_state()
+    with refuses(error, f"Laboratory.paint: {sentence}"):
+        figure.paint(table)
+    assert figure.get_state() == before
+
+
+def test_the_laboratory_has_no_weights_before_it_is_shown_nor_for_another_state() -> None:
+    figure = Laboratory(d=6, r=2, neurons=8, tasks=3)
+    assert figure.weights == figure.traces == ()
+    rng, own = np.random.default_rng(0), {"d": 6, "tasks": 3, "rounds": 0}
+    shapes = {"W": (8, 6), "b": (8,), "A": (3, 8), "M": (6, 2), "F": (3, 4), "energy": (5,), "conditioning": (5,)}
+    shapes |= {"loss": (4,), "accuracy": (4,), "theory_energy": (2,), "theory_conditioning": (2,)}
+    sent = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    runs = [{name: memoryview(array.tobytes()) for name, array in sent.items()}]
+    figure.set_state({"_found": {"state": own, "runs": runs}})
+    for found in (figure.weights, figure.traces):
+        for name, array in found[0].items():
+            np.testing.assert_array_equal(array, sent.pop(name))
+    assert not sent
+    figure.tasks = 4
+    assert figure.weights == figure.traces == ()

@@ -236,6 +236,12 @@ def place(piece: ET.Element) -> tuple[np.ndarray, np.ndarray]:
     return np.array([float(number) for number in piece.attrib["viewBox"].split()[:3]]), np.array(stands)
 
 
+def bottom(pieces: list[ET.Element]) -> float:
+    """How high what the pieces show is, in points."""
+    boxes = [[float(number) for number in piece.attrib["viewBox"].split()] for piece in pieces]
+    return max(top + height for _, top, _, height in boxes) - min(top for _, top, _, _ in boxes)
+
+
 def own_labels(piece: ET.Element) -> list[ET.Element]:
     return [child for child in piece.iter() if child.attrib.get("class") == "mtfl-own"]
 
@@ -244,15 +250,36 @@ def test_panels_stand_side_by_side_as_they_were_drawn() -> None:
     figure, _ = four_panels(width=8.0, height=4.0)
     pieces = panels(figure)
     assert len(pieces) == 4
+    first, height = min(place(piece)[0][1] for piece in pieces), bottom(pieces)
     for piece in pieces:
         shown, stands = place(piece)
-        assert_allclose(shown / [576, 288, 576], stands, atol=1e-4)  # points of an 8 by 4 inch figure
+        assert_allclose((shown - [0, first, 0]) / [576, height, 576], stands, atol=1e-4)  # points; 8 inches wide
     assert [tuple(place(piece)[1][:2] > 0.3) for piece in pieces] == [
         (False, False),
         (True, False),
         (False, True),
         (True, True),
     ]
+
+
+def test_nothing_is_blank_above_and_below_a_figure() -> None:
+    def shape(figure: Any) -> tuple[float, float]:
+        root = ET.fromstring(show(figure, alt="Three lines that rise.")._repr_html_())
+        (box,) = root
+        pieces = [box] if box.tag.endswith("svg") else list(box)
+        drawn = ET.tostring(root, encoding="unicode")
+        kept = re.search(r"aspect-ratio: ([\d.]+) / ([\d.]+)", drawn)
+        return (float(kept[2]) if kept else float(box.attrib["viewBox"].split()[3])), bottom(pieces)
+
+    flat, axes = four_panels(width=4.0, height=8.0)
+    for ax in axes.flat:
+        ax.set_box_aspect(0.5)  # leaves more than half of the height empty
+    alone, ax = canvas(width=3.0, height=8.0)
+    ax.set_box_aspect(0.5)
+    for figure in (flat, alone):
+        kept, drawn = shape(figure)
+        assert kept == pytest.approx(drawn, abs=0.1)
+        assert kept < 400  # points, of 576
 
 
 def test_a_panel_that_is_off_leaves_no_hole() -> None:
@@ -309,6 +336,22 @@ def test_legends_and_colour_bars_are_pieces_and_are_read_in_order() -> None:
     assert tops[-1] == max(tops)  # the legend below
 
 
+def test_on_a_narrow_page_panels_share_rows_and_all_else_has_its_own() -> None:
+    figure, axes = canvas(2, 3)
+    for ax in axes.flat:
+        ax.plot([0, 1], label="energy")
+    axes[0, 0].set_title("small", fontsize=7)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center")
+    root = ET.fromstring(show(figure, alt="Six lines that rise.")._repr_html_())
+    ((box,), pieces) = root, list(root[0])
+    assert ["grid-column: 1 / -1" in piece.attrib["style"] for piece in pieces] == [True] + [False] * 6
+    styles = [dict(part.split(": ") for part in piece.attrib["style"].split("; ")) for piece in (box, *pieces[1:])]
+    assert styles[0]["--mtfl-across"] == "3"
+    assert styles[0]["--mtfl-column"] == max(
+        (style["--mtfl-least"] for style in styles[1:]), key=lambda px: int(px[:-2])
+    )
+
+
 def test_a_column_of_panels_stays_whole() -> None:
     figure, axes = canvas(3, 1, sharex=True)
     for ax in axes:
@@ -324,8 +367,8 @@ def test_a_panel_says_how_narrow_it_may_be() -> None:
     natural, least = (
         [float(style[f"--mtfl-{name}"].removesuffix("px")) for style in widths] for name in ("width", "least")
     )
-    assert least[0] / natural[0] == pytest.approx(10 / (7 * 96 / 72), rel=0.01)  # letters of 10 px
-    assert least[1] / natural[1] == pytest.approx(10 / (10.5 * 96 / 72), rel=0.01)
+    assert least[0] / natural[0] == pytest.approx(9 / (7 * 96 / 72), rel=0.01)  # letters of 9 px
+    assert least[1] / natural[1] == pytest.approx(9 / (10.5 * 96 / 72), rel=0.01)
 
 
 # The atlas
@@ -382,6 +425,11 @@ def test_table_has_headers_and_can_be_scrolled() -> None:
     assert not any("id" in row.attrib for row in elements(table(["a"], [["x"]], label="x"), "tr"))
 
 
+def test_a_table_prints_powers_of_ten_and_leaves_addresses_alone() -> None:
+    shown = table(["a", "b"], [["1", '<a href="#r-1e-05">-2e-05</a>']], label="two numbers")
+    assert '<td><a href="#r-1e-05">−2·10⁻⁵</a></td>' in shown._repr_html_()
+
+
 def test_atlas_tiles_lead_to_the_rows_of_the_tables() -> None:
     atlases = [atlas(r, 1000) for r in (2, 3)]
     tiles = elements(atlas_map(atlases), "a")
@@ -389,6 +437,7 @@ def test_atlas_tiles_lead_to_the_rows_of_the_tables() -> None:
     tables = [atlas_table(atlases[0]), atlas_table(atlases[1], names=names)]
     rows = {row.attrib["id"]: row for shown in tables for row in elements(shown, "tr") if "id" in row.attrib}
     assert len(tiles) == len(rows) == 18
+    assert all(len(elements(shown, "details")) == 1 and "open" not in shown.html for shown in tables)  # folded
     assert {tile.attrib["href"] for tile in tiles} == {f"#{name}" for name in rows}
     for tile in tiles:
         row = rows[tile.attrib["href"][1:]]
@@ -398,7 +447,7 @@ def test_atlas_tiles_lead_to_the_rows_of_the_tables() -> None:
         assert told.endswith(f", learned {cells[-2]}, lost {cells[-1]}")
     assert "".join(rows["atlas-3-13"][0].itertext()).strip() == "3-13 <b> & c"
     exception = ["".join(cell.itertext()) for cell in rows["atlas-3-8"]]
-    assert exception[1:6] == ["8", "3.12 %", "0.5", "0", "7.9 → 0.39"]
+    assert exception[1:6] == ["8", "3.12\N{NO-BREAK SPACE}%", "0.5", "0", "7.9 → 0.39"]
     assert exception[6:] == ["0.005 → 1.000", "0.17 → 0.5", "0 → 3", "all: energy is low; with decay no direction"]
 
 

@@ -90,12 +90,14 @@ TEXT = LEMMA + (
 )
 
 
-def built(folder: Path, text: str, *cells: NotebookNode) -> tuple[BeautifulSoup, str]:
+def built(
+    folder: Path, text: str, *cells: NotebookNode, configuration: str = CONFIGURATION
+) -> tuple[BeautifulSoup, str]:
     """A page of this text and of cells, and the warnings of its build."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# A page\n\n{text}"), *cells])
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.write(notebook, folder / "page.ipynb")
-    (folder / "conf.py").write_text(CONFIGURATION)
+    (folder / "conf.py").write_text(configuration)
     warnings, log = io.StringIO(), logging.getLogger("sphinx")
     before = log.handlers[:], log.propagate
     with patch_docutils(), docutils_namespace():

@@ -13,7 +13,7 @@ from oracles import agrees, all_patterns
 from sentences import refuses
 from torch.testing import assert_close
 
-from mtfl import GaussianInputs, HypercubeInputs, streams
+from mtfl import ColouredInputs, GaussianInputs, HypercubeInputs, streams
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -137,6 +137,60 @@ def test_bad_subspaces_are_refused(law: type, M: object, error: type[Exception],
         law(M)
 
 
+def coloured(dtype: torch.dtype = torch.float64) -> ColouredInputs:
+    G = torch.randn(6, 9, generator=generator(), dtype=torch.float64)
+    return ColouredInputs(gaussian(6, 2).M.to(dtype), (G @ G.T / 9).to(dtype))
+
+
+def test_coloured_inputs_have_their_covariance_and_correlate_with_features_as_they_should() -> None:
+    inputs, n = coloured(), 400_000
+    X = inputs.sample(n, generator=generator(1))
+    assert_close(X.T @ X / n, inputs.Sigma, atol=0.02, rtol=0)
+    h = X @ inputs.M[:, 0]
+    slope = inputs.Sigma @ inputs.M[:, 0] / (inputs.M[:, 0] @ inputs.Sigma @ inputs.M[:, 0]).sqrt()
+    assert_close(h.sign() @ X / n, math.sqrt(2 / math.pi) * slope, atol=0.01, rtol=0)
+    assert torch.equal(X, inputs.sample(n, generator=generator(1)))
+
+
+def test_what_colour_carries_is_the_span_of_sigma_m() -> None:
+    inputs = coloured()
+    Q = inputs.carried
+    assert_close(Q.T @ Q, torch.eye(2).double())
+    assert_close(Q @ Q.T @ inputs.Sigma @ inputs.M, inputs.Sigma @ inputs.M)
+    assert coloured(torch.float32).sample(3, generator=generator()).dtype == torch.float32
+
+
+def test_the_power_law_has_mean_one() -> None:
+    inputs = ColouredInputs.power_law(8, 3, 1.5, generator=generator())
+    variances = inputs.Sigma.diagonal()
+    assert_close(inputs.Sigma, torch.diag(variances))
+    assert_close(variances.mean(), torch.tensor(1.0).double())
+    assert_close(variances[0] / variances[3], torch.tensor(8.0).double())
+    white = ColouredInputs.power_law(8, 3, 0.0, generator=generator())
+    assert_close(white.Sigma, torch.eye(8).double())
+    assert_close(white.M, inputs.M)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_covariance_is_refused() -> None:
+    lopsided, singular = torch.eye(4).double(), torch.eye(4).double()
+    lopsided[0, 1] = 1e-5
+    singular[3, 3] = 0
+    for Sigma in (lopsided, singular, -torch.eye(4).double()):
+        with refuses(ValueError, "ColouredInputs: Sigma must be symmetric and positive definite; got another matrix. "):
+            ColouredInputs(E64, Sigma)
+    for scale in (1e-9, 1.0, 1e9):  # symmetric is what is so to six digits
+        lopsided[0, 1] = 1.05e-6
+        with refuses(ValueError, "ColouredInputs: Sigma must be symmetric and positive definite; got another matrix. "):
+            ColouredInputs(E64, scale * lopsided)
+        lopsided[0, 1] = 0.95e-6
+        assert "_root" not in repr(ColouredInputs(E64, scale * lopsided))
+    with refuses(ValueError, "ColouredInputs: Sigma must be of shape (4, 4); got (3, 3). "):
+        ColouredInputs(E64, torch.eye(3).double())
+    with refuses(ValueError, "ColouredInputs.power_law: exponent must be finite and non-negative; got -1.0. "):
+        ColouredInputs.power_law(4, 2, -1.0, generator=generator())
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_a_rotated_hypercube_subspace_is_refused() -> None:
     c = math.sqrt(0.5)
@@ -193,9 +247,10 @@ def test_bad_draws_and_readings_are_refused(inputs: GaussianInputs | HypercubeIn
 
 
 def test_patterns_of_many_features_are_numbered_exactly_in_single_precision() -> None:
-    inputs = HypercubeInputs.axes(70, 30, dtype=torch.float32)
-    assert inputs.patterns(torch.ones(1, 70)).tolist() == [2**30 - 1]
-    assert inputs.patterns(-torch.eye(1, 70)).tolist() == [2**30 - 2]
+    for r in (24, 25, 30):
+        inputs = HypercubeInputs.axes(70, r, dtype=torch.float32)
+        assert inputs.patterns(torch.ones(1, 70)).tolist() == [2**r - 1]
+        assert inputs.patterns(-torch.eye(1, 70)).tolist() == [2**r - 2]
 
 
 @pytest.mark.usefixtures("unchecked")

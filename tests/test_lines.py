@@ -37,7 +37,8 @@ def parts(html: str) -> list[str]:
         ("aaaaaaaaaaaa + bbbbbbbb = cccccccc", "+="),
         ("aaaaaaaa = bbb, cccccccc", ","),
         (r"f(aaaaa + bbbb) = cccc", ["="]),  # not inside brackets ...
-        (r"f(aaaaaaaaaa + bbbbbbbbb) = c", ["+", "="]),  # ... unless what they hold is long
+        (r"f(aaaaaaaaa + bbbbbb) = c", ["="]),  # ... even if the line would do with less ...
+        (r"f(aaaaaaaaaa + bbbbbbbbbbb) = c", ["+", "="]),  # ... unless what they hold fills a line of a phone
         (r"\displaystyle aaaaaaaa = bbbbbbbb = cccccccc", "=="),
         (r"aaaaaaaaaa\,bbbbbbbbb\,ccccccccc", None),  # between factors
         ("aaaaaaaaaaaaaaaaaaaaaaaaaaa", []),
@@ -130,6 +131,39 @@ def test_a_line_of_code_knows_where_it_begins() -> None:
     assert '<span class="mtfl-code-line"><b>if</b> x &lt; 1:</span>\n' in page
     assert '\n\n<span class="mtfl-code-line" style="--mtfl-indent: 4">    <b>pass</b></span>\n' in page
     assert re.sub(r"<[^>]*>", "", page) == "if x &lt; 1:\n\n    pass\n"
+
+
+def test_a_long_word_goes_on_at_its_joints() -> None:
+    def parts(*tokens: str) -> list[str]:
+        line = mended(box("highlight-ipython3", "".join(f'<span class="p">{token}</span>' for token in tokens)))
+        return re.sub(r"<(?!wbr)[^>]*>", "", line).strip().split("<wbr>")
+
+    words = [
+        "torch",
+        ".",
+        "normalize",
+        "(",
+        "features",
+        ".",
+        "sum",
+        "()",
+        ".",
+        "abs",
+        "()",
+        ",",
+        " ",
+        "x",
+        "[",
+        "0",
+        "]",
+        ")",
+    ]
+    assert parts(*words) == ["torch.normalize(", "features.sum()", ".abs(), x[", "0])"]
+    assert parts("relu", "(", "features", ")", ".", "abs", "()") == ["relu(features).abs()"]  # short enough
+    name = '<span class="pre">mtfl.contrastive.one_step_heads()</span>'
+    assert mended(name).count("<wbr>") == 4
+    assert mended(name).replace("<wbr>", "") == name
+    assert mended('<span class="pre">mtfl.relu_features()</span>').count("<wbr>") == 0
 
 
 def test_printed_tables_keep_their_columns() -> None:

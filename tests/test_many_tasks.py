@@ -23,6 +23,9 @@ def generator(seed: int) -> torch.Generator:
     return streams(seed, "many tasks")["many tasks"]
 
 
+ONLY_COLUMNS = torch.tensor([[1.0, 0], [-1, 0]]).double()  # their sums are 0, those of the rows are not
+
+
 def balanced(r: int) -> torch.Tensor:
     F = all_tasks(r)
     return F[F.sum(1) == 0]
@@ -40,6 +43,7 @@ def test_learned_steps_are_population_steps() -> None:
     for k, kernel in enumerate(kernels):
         expected = population_step(*neurons, kernel).learned(neurons, weight_decay=0.01)
         assert_close((inside[k], outside[k]), expected, rtol=1e-12, atol=1e-16)
+    assert_close(learned_steps(neurons, kernels), learned_steps(neurons, kernels, weight_decay=0.0))
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -85,7 +89,7 @@ def test_spanning_law_refuses_bad_input() -> None:
 # Norms
 
 
-@pytest.mark.parametrize("r", [2, 3])
+@pytest.mark.parametrize("r", [1, 2, 3])
 def test_norms_by_their_definition(r: int) -> None:
     kernel = task_kernel(sample_tasks(5, r, law="balanced", generator=generator(r)))
     Pi = (pattern_signs(r) @ pattern_signs(r).T / 2**r).numpy()
@@ -159,12 +163,22 @@ def test_price_against_steps_on_sampled_inputs(tasks: int | float) -> None:
     assert outside / inside == pytest.approx(KernelNorms.of(kernel).outside_over_inside(d, n), rel=0.05)
 
 
+def test_coins_for_all_labels_leave_a_ridge() -> None:
+    """With p = 1/2, the largest that is taken, labels say nothing: |K|^2 is that of T coins, the rest is 0."""
+    both, one, every = KernelNorms.expected(5, 3, flips=0.5)
+    assert (both, one) == (0, 0)
+    assert every == pytest.approx(8**2 / 5)
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_norms_refuse_bad_input() -> None:
     with refuses(ValueError, "KernelNorms.of: the rows of kernel must be of sum zero; got 1.0. "):
         KernelNorms.of(limit_kernel(2))
-    with refuses(ValueError, "KernelNorms.of: kernel must be of shape (4, 4); got (5, 5). "):
-        KernelNorms.of(torch.eye(5))
+    for size, K in ((5, 4), (1, 2)):
+        with refuses(ValueError, f"KernelNorms.of: kernel must be of shape ({K}, {K}); got ({size}, {size}). "):
+            KernelNorms.of(torch.eye(size))
+    with refuses(ValueError, "KernelNorms.of: the rows of kernel must be of sum zero; got 1.0. "):
+        KernelNorms.of(ONLY_COLUMNS)
     with refuses(ValueError, "KernelNorms.expected: r must be at least 2; got 1. "):
         KernelNorms.expected(3, 1)
     with refuses(ValueError, "KernelNorms.expected: tasks must be at least 1; got 0. "):
@@ -215,6 +229,8 @@ def test_limit_of_a_layer_refuses_bad_input() -> None:
         layer_limit(kernel, 1.0, 3, generator=g)
     with refuses(ValueError, "layer_limit: the rows of kernels must be of sum zero; got 1.0. "):
         layer_limit(limit_kernel(2)[None], 1.0, 3, generator=g)
+    with refuses(ValueError, "layer_limit: the rows of kernels must be of sum zero; got 1.0. "):
+        layer_limit(ONLY_COLUMNS[None], 1.0, 3, generator=g)
     with refuses(ValueError, "layer_limit: nu must be finite and non-negative; got -1. "):
         layer_limit(kernel[None], -1, 3, generator=g)
     with refuses(ValueError, "layer_limit: m must be at least 1; got 0. "):

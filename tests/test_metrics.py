@@ -51,6 +51,18 @@ def test_perfect_and_absent_recovery() -> None:
     assert conditioning(one_feature, AXES) == 0
 
 
+def test_energy_is_never_above_one() -> None:
+    """Rounding would lift it there in some of these draws."""
+    for seed in range(100):
+        M = subspace(seed, 7, 3)
+        assert energy_ratio(normal(seed, 5, 7) @ M @ M.T, M) <= 1
+
+
+def test_one_feature_can_be_recovered() -> None:
+    energy, even = recovery(torch.tensor([[3.0]]).double(), torch.tensor([4.0]).double())
+    assert (energy.item(), even.item()) == (pytest.approx(9 / 25), 1)
+
+
 def test_random_weights_have_energy_r_over_d() -> None:
     assert energy_ratio(normal(0, 4000, 20), subspace(0, 20, 3)) == pytest.approx(3 / 20, rel=0.03)
 

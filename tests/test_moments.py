@@ -313,3 +313,38 @@ def test_a_large_bias_joins_smoothly() -> None:
         )
         assert (found.mean[0] - found.mean[1]).abs().max() < 1e-10
         assert (found.mean[3] - found.mean[2] - 0.02 * norm).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("leak", [-1.0, -0.4, 0.25, 1.0])
+@pytest.mark.parametrize("b", [0.0, 0.5])
+def test_moments_of_a_leaky_unit_are_expectations(leak: float, b: float) -> None:
+    """The mean against quadrature of the unit itself; slopes against differences of the mean."""
+    tau = 0.6
+    V = tensor([[0.5, -0.3]])
+    found = pattern_moments(V, tensor([tau]), tensor([b]), leak=leak)
+    nodes, widths = np.polynomial.legendre.leggauss(80)
+    ours = 4.5 * (nodes + 1)
+    weight = 4.5 * widths * math.sqrt(2 / math.pi) * np.exp(-(ours**2) / 2)
+    for k, z in enumerate(all_patterns(2)):
+        middle = b + z[0] * 0.5 * ours[:, None] - z[1] * 0.3 * ours[None]
+
+        def mean(shift: float, middle: np.ndarray = middle) -> float:
+            s = middle + shift  # E of a leaky normal: (1 - leak) E relu + leak E
+            relu = s * ndtr(s / tau) + tau * np.exp(-((s / tau) ** 2) / 2) * NORMAL_AT_ZERO
+            return float(weight @ (relu - leak * (relu - s)) @ weight)
+
+        assert found.mean[0, k].item() == pytest.approx(mean(0.0), abs=1e-9)
+        curved = (mean(1e-3) - 2 * mean(0.0) + mean(-1e-3)) / 1e-6
+        assert found.density[0, k].item() == pytest.approx(curved, abs=1e-4)
+        along = sum(z[i] * V[0, i].item() * found.first[0, k, i].item() for i in range(2))
+        slope = (mean(1e-3) - mean(-1e-3)) / 2e-3  # E psi'(s); psi(s) = s psi'(s)
+        assert along + b * slope + tau**2 * curved == pytest.approx(mean(0.0), abs=1e-4)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_leak_is_a_slope_from_minus_one_to_one() -> None:
+    for leak in (-1.1, math.nan, math.inf):
+        with refuses(ValueError, "pattern_moments: leak must be from -1 to 1; got "):
+            pattern_moments(tensor([[0.5]]), tensor([1.0]), tensor([0.0]), leak=leak)
+    with refuses(TypeError, "pattern_moments: leak must be a number; got str 'a'. "):
+        pattern_moments(tensor([[0.5]]), tensor([1.0]), tensor([0.0]), leak="a")  # type: ignore[arg-type]

@@ -22,6 +22,9 @@ def planted(source: str, file: str = "a.py") -> set[str]:
         ("x = a < 0.5", {"x = a <= 0.5", "x = a > 0.5", "x = a < 0.55"}),
         ("x = a and not True", {"x = a or not True", "x = a and True", "x = a and not False"}),
         ("x += a", {"x -= a"}),
+        ("x = 0.0", {"x = 0.1"}),
+        ("x = zip(a, b, strict=True)", set()),
+        ("@dataclass(frozen=True)\nclass A:\n    pass", set()),
         ("def f(x: Float[T, 'n 1'] = 3):\n    _checks.number('f', x + 1)", {
             "def f(x: Float[T, 'n 1'] = 4):\n    _checks.number('f', x + 1)",
             "def f(x: Float[T, 'n 1'] = 2):\n    _checks.number('f', x + 1)",
@@ -41,13 +44,15 @@ def test_in_scripts_too_but_not_in_words() -> None:
 @pytest.mark.parametrize("file", TESTS)
 def test_every_fault_can_be_read_by_python(file: str) -> None:
     found = faults(file, SOURCES[file])
-    assert len(found) > 50
-    assert all((ROOT / "tests" / name).exists() for name in TESTS[file])
+    assert len(found) > 10
+    assert all((ROOT / "tests" / name.partition("::")[0]).exists() for name in TESTS[file])
+    assert all(fault.planted(SOURCES[file]) != SOURCES[file] for fault in found)
     for fault in found if file.endswith(".py") else []:
         ast.parse(fault.planted(SOURCES[file]))
 
 
 def test_what_is_kept_as_equivalent_is_still_there_and_has_a_reason() -> None:
+    there = {file: {fault.lines(source)[1:] for fault in faults(file, source)} for file, source in SOURCES.items()}
     for (file, was, now), reason in equivalent().items():
-        assert (was, now) in {fault.lines(SOURCES[file])[1:] for fault in faults(file, SOURCES[file])}
+        assert (was, now) in there[file]
         assert len(reason.split()) >= 4

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 BOOK = Path(__file__).parents[1] / "book"
-CHAPTERS = sorted(path.stem for path in BOOK.glob("0*.ipynb"))
+CHAPTERS = sorted(path.stem for path in BOOK.glob("[01]*.ipynb"))
 GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa varkappa lambda mu nu xi varpi rho"
     " varrho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
@@ -65,7 +65,7 @@ def tables() -> dict[str, list[str]]:
     heading = ""
     for line in (BOOK / "notation.md").read_text().splitlines():
         if line.startswith("#"):
-            chapter = re.search(r"\{doc\}`[^`]*?(0\d_\w+)>?`", line)
+            chapter = re.search(r"\{doc\}`[^`]*?(\d\d_\w+)>?`", line)
             heading = chapter[1] if chapter else ""
         elif line.startswith("| $"):
             defined = [next(letters(symbol), "") for symbol in formulas(line.split(" | ")[0])]

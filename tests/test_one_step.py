@@ -186,6 +186,22 @@ def test_sampled_steps_follow_their_generator_and_dtype() -> None:
         assert bool(torch.isfinite(narrow).all())
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 2048, 2049, 5000])
+def test_both_batches_have_as_many_inputs_as_asked(batch_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, sample = [], GaussianInputs.sample
+
+    def counted(self: GaussianInputs, n: int, *, generator: torch.Generator) -> Tensor:
+        sizes.append(n)
+        return sample(self, n, generator=generator)
+
+    monkeypatch.setattr(GaussianInputs, "sample", counted)
+    network, inputs, F = problem()
+    contrastive_step(network.W, inputs, task_kernel(F), batch_size=batch_size, generator=batches())
+    sampled_steps(3, 9, limit_kernel(R)[None], batch_size=batch_size, generator=batches())
+    blocks = [*(batch_size // 2048 * [2048]), *([batch_size % 2048] if batch_size % 2048 else [])]
+    assert sizes == 4 * blocks
+
+
 # Bad input
 
 

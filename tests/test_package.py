@@ -13,10 +13,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
+import torch
 import yaml
 
 import mtfl
+from mtfl.inputs import sign_patterns
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -51,6 +54,11 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == files
     assert {".js", ".cjs", ".css", ".html", ".typed"} <= {Path(name).suffix for name in held}
+
+
+def test_shapes_are_checked_while_tests_run() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError):
+        sign_patterns(torch.ones(3), torch.ones(2, 1))
 
 
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:

@@ -227,6 +227,16 @@ def test_leading_order_is_approached_at_second_order(law: str, loss: str) -> Non
             assert math.log2(a / b) > 1.9
 
 
+def test_steps_of_the_heads_are_one_when_nothing_else_is_said() -> None:
+    V, tau, F = tensor([[0.1, -0.2]]), tensor([2.0]), all_tasks(2)[7:9]
+    for asked, alone in (
+        (leading_order_step(V, tau, F, head_step=1.0, loss="hinge"), leading_order_step(V, tau, F)),
+        (population_step(V, tau, 0 * tau, task_kernel(F), head_step=1.0, loss="hinge", leak=0.0),
+         population_step(V, tau, 0 * tau, task_kernel(F))),
+    ):  # fmt: skip
+        assert all(torch.equal(one, other) for one, other in zip(asked, alone, strict=True))
+
+
 def test_leading_order_by_hand() -> None:
     F = tensor([[-1.0, 1, 1, 1]])  # or: f0 = f1 = f2 = 1/2, f12 = -1/2
     step = leading_order_step(tensor([[0.1, 0.2]]), tensor([2.0]), F, head_step=2 * math.pi)

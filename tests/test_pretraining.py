@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import oracles
 import pytest
@@ -29,7 +30,7 @@ from mtfl import (
     streams,
 )
 from mtfl._rounds import block_lengths
-from mtfl.pretraining import Pretrained
+from mtfl.pretraining import Adam, Pretrained, Ridge
 from mtfl.tasks import centred
 
 D, R, M, T, N = 6, 2, 8, 5, 16
@@ -65,6 +66,7 @@ def by_hand(
         X = inputs.sample(len(F) * settings.batch_size, generator=generator).reshape(len(F), -1, inputs.d)
         return X, torch.stack([F[t, inputs.patterns(X[t])] for t in range(len(F))])
 
+    assert isinstance(settings.head_step, float) and isinstance(settings.representation_step, float)
     return oracles.alternate(
         network.W,
         network.b,
@@ -107,6 +109,59 @@ def agrees_with_autograd(
 )
 def test_training_equals_a_loop_with_autograd(change: dict) -> None:
     agrees_with_autograd(*problem(), dataclasses.replace(BASE, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"head_step": Ridge(3.0)},
+        {"representation_step": Adam(0.05)},
+        {"representation_step": Adam(0.05), "batches": "per-task", "head_steps": 2},
+        {"head_step": Ridge(0.2), "representation_step": Adam(0.02), "weight_decay": 0.3, "train_biases": True},
+        {"head_step": Ridge(0.2), "train_biases": True, "weight_decay": 0.1, "loss": "logistic"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("wanted", [2**19, 1], ids=["whole batch", "blocks"])
+def test_ridge_heads_and_adam_equal_a_loop_with_torch(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], wanted: int
+) -> None:
+    """Heads by least squares on stacked features, autograd, and torch's own optimisers."""
+    monkeypatch.setattr(mtfl._rounds, "_BLOCK_NUMBERS", wanted)
+    monkeypatch.setattr(mtfl._rounds, "_FEWEST_ROWS", 16 if wanted == 1 else 512)
+    settings = dataclasses.replace(BASE, batch_size=40, **change)
+    network, inputs, F = problem()
+    trained = pretrain(network, inputs, F, settings, generator=batches())
+    W, b, A = (x.clone().requires_grad_() for x in (network.W, network.b, network.A))
+    groups = [{"params": [W], "weight_decay": settings.weight_decay}, {"params": [b], "weight_decay": 0.0}]
+    step, generator = settings.representation_step, batches()
+    decoupled = torch.optim.AdamW(groups, lr=step.rate) if isinstance(step, Adam) else torch.optim.SGD(groups, lr=step)
+    for k in range(2 * settings.rounds):
+        X = inputs.sample((len(F) if settings.batches == "per-task" else 1) * 40, generator=generator)
+        Y = F[:, inputs.patterns(X)]
+        if settings.batches == "per-task":
+            X, Y = X.view(len(F), 40, -1), torch.stack([Y[t].view(len(F), 40)[t] for t in range(len(F))])
+        if k % 2 == 1:
+            decoupled.zero_grad()
+            oracles.task_losses(W, b, A.detach(), X, Y, settings.loss).mean().backward()
+            b.grad = b.grad if settings.train_biases else None
+            decoupled.step()
+        elif isinstance(settings.head_step, Ridge):
+            H = torch.relu(X @ W.T + b).detach()
+            A = oracles.ridge_by_least_squares(H, Y, settings.head_step.penalty)[0]
+        else:
+            for _ in range(settings.head_steps):
+                A = A.detach() - settings.head_step * oracles.head_gradient(W, b, A, X, Y, settings.loss)
+    for ours, expected in zip((trained.network.W, trained.network.b, trained.network.A), (W, b, A), strict=True):
+        assert_close(ours, expected.detach(), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_penalty_that_is_too_small_is_refused() -> None:
+    network, inputs, F = problem()
+    settings = dataclasses.replace(BASE, batch_size=2, head_step=Ridge(1e-300))
+    with refuses(ValueError, "pretrain: penalty must be large enough for torch.float64; got 1e-300 in round 1. "):
+        pretrain(network, inputs, F, settings, generator=batches())
 
 
 @pytest.mark.parametrize("change", [{}, {"loss": "logistic", "batches": "per-task"}], ids=str)
@@ -329,6 +384,7 @@ def test_long_runs_show_a_bar_unless_it_is_switched_off(
     assert captured.out == ""
     assert "pretrain" in captured.err
     assert "/30 " in captured.err
+    assert not captured.err.endswith("\n")  # it leaves no line behind
     monkeypatch.setenv("TQDM_DISABLE", "1")
     pretrain(*problem(), long, generator=batches())
     assert capfd.readouterr().err == ""
@@ -399,6 +455,14 @@ def test_many_tasks_recover_the_subspace_and_one_does_not() -> None:
         ({"loss": "square"}, ValueError, "loss must be one of hinge, logistic; got 'square'. "),
         ({"batches": "own"}, ValueError, "batches must be one of shared, per-task; got 'own'. "),
         ({"train_biases": "no"}, TypeError, "train_biases must be True or False; got str 'no'. "),
+        ({"head_step": Adam(0.1)}, TypeError, "head_step must be a number; got Adam "),
+        ({"representation_step": Ridge(1.0)}, TypeError, "representation_step must be a number; got Ridge "),
+        ({"head_step": Ridge(1.0), "head_steps": 2}, ValueError, "head_steps must be 1 for ridge heads; got 2. "),
+        (
+            {"head_step": Ridge(1.0), "batches": "per-task"},
+            ValueError,
+            "batches must be shared for ridge heads; got 'per-task'. ",
+        ),
     ],
 )
 def test_bad_settings_are_refused(change: dict, error: type[Exception], sentence: str) -> None:

@@ -17,7 +17,10 @@ import pytest
 from explorable_examples import KINDS, example
 from nbformat import NotebookNode
 
+from mtfl.explorables import Laboratory
+
 BOOK = Path(__file__).parents[1] / "book"
+FIGURES = BOOK.parent / "mtfl" / "explorables"
 PAGES = sorted([*BOOK.glob("*.ipynb"), *BOOK.glob("*.md")])
 A_DOZEN = 12
 ANSWER = "worked out in the answer to an exercise"
@@ -41,10 +44,22 @@ CONSTANTS: dict[str, dict[str, str]] = {
     },
     "07_beyond_the_assumptions": {
         "110": "of 200 labels: a mean of one tenth",
+        "33": "a weight of a cell, times 100",
         **dict.fromkeys(("1.0271", "1.0028", "1.0243", "0.0243", "4.49", "0.264", "0.242"), ANSWER),
     },
+    "08_real_data": {
+        "95 %": LEVEL,
+        "25": "rounds among which trained layers choose, a constant of mtfl.real_transfer",
+        "252": "balanced relabellings of ten classes, which a cell counts",
+        "45": ANSWER,
+    },
+    "09_neighbours": {"25": ANSWER},
+    "10_neighbours_training": {
+        **dict.fromkeys(("5.298", "0.289", "1.529", "2.42", "6.53", "1.15"), ANSWER),
+    },
+    "11_neighbours_frozen": {"2 %": "what a cell compares two searches for an attack with"},
     "performance": {"5 %": "the least gain for which the trainer changes its library, a constant of mtfl._products"},
-    "reproduce": {"3.11": "a version of Python", "3.13": "a version of Python", "0.03": "an example of a limit"},
+    "reproduce": {"3.11": "a version of Python", "3.13": "a version of Python"},
 }
 """Page -> number that may stand in its words -> why."""
 
@@ -136,6 +151,88 @@ def test_every_constant_is_still_needed() -> None:
         assert {number for text in words for number in strange(text, settings_of(code), {})} == set(constants)
 
 
+# The settings of a figure
+
+SET = re.compile(r"=\s*(\d[\d{},]*(?:\.\d+)?)(?![\d\w^/]|\s*\\(?:frac|sqrt|pi))")
+FROM_AFAR = {
+    "fig-loss-pairs": ["48"],  # a constant of its module, as in the three that follow
+    "fig-pairs": ["48"],
+    "fig-training-explore": ["2", "60", "150"],
+    "fig-context": ["256"],
+    "fig-setup-laws": ["8", "14"],  # powers of two, and what a formula makes of them, here and in the three that follow
+    "fig-single-sixteen": ["16", "20"],
+    "fig-many-spectrum": ["1024"],
+    "tab-single-chances": ["568"],
+    "fig-story-one-task": ["0.3", "256"],  # the word of chapter 4 for a direction that counts
+    "fig-transfer-biases": ["512"],  # a constant of the page
+    "tab-single-atlas-four": ["222"],  # counts of the text above it, here and in the next
+    "fig-real-filters": ["252"],
+    "fig-near-laws": ["256"],  # half of the sweep's 512 examples
+}
+"""Figure -> the settings in its caption that its section does not have."""
+
+
+def figures_and_code(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Name, caption, and the code of its section above it, with the sweeps that this reads."""
+    codes: list[str] = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            codes = [] if re.search(r"^## ", cell.source, re.MULTILINE) else codes
+            continue
+        codes.append(cell.source)
+        if figure := cell.metadata.get("mystnb", {}).get("figure"):
+            read = [
+                sweep.read_text("utf8")
+                for sweep in sorted((BOOK / "sweeps").glob("*.toml"))
+                if re.search(rf"\b{sweep.stem}\b|\"{sweep.stem.rpartition('_')[2]}\"", "\n".join(codes))
+            ]
+            yield figure["name"], figure["caption"], "\n".join([*map(without_words, codes), *read])
+
+
+def settings_told(caption: str) -> list[str]:
+    """The numbers in words that are no constants of the method, and those that a formula gives a letter."""
+    given = [number for formula in FORMULA.findall(caption) for number in SET.findall(formula)]
+    return [
+        re.sub(r"[{},]", "", number) for number in [*given, *strange(caption, set(), {"95 %": LEVEL, "3 %": LEVEL})]
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(BOOK.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_caption_tells_the_settings_of_its_figure(path: Path) -> None:
+    for name, caption, code in figures_and_code(path):
+        settings = {number.replace("_", "") for number in IN_CODE.findall(code)}
+        assert sorted(set(settings_told(caption)) - settings - set(FROM_AFAR.get(name, []))) == [], name
+
+
+IN_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "twelve": 12, "twenty": 20}
+REPEATS = re.compile(r"\b(\d[\d,]*|[a-z]+) (?:\w+ )?(?:seeds|draws|splits|runs)\b")
+COUNTS = "seeds|draws|runs|times|splits|count|SEEDS|DRAWS|RUNS"
+REPEATED = re.compile(rf"\b(?:range\(|\w*(?:{COUNTS}) ?= ?(?:range\()?)(\d[\d_]*)")
+
+
+def repeats(caption: str) -> set[int]:
+    """How often a caption says that something was drawn."""
+    said = (number.replace(",", "") for number in REPEATS.findall(caption))
+    return {IN_WORDS.get(number) or int(number) for number in said if number in IN_WORDS or number.isdigit()}
+
+
+@pytest.mark.parametrize("path", sorted(BOOK.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_caption_tells_how_often_was_drawn(path: Path) -> None:
+    for name, caption, code in figures_and_code(path):
+        drawn = {int(number) for number in REPEATED.findall(code)}
+        assert name == "fig-many-layer" or repeats(caption) <= drawn, (
+            name
+        )  # that one calls a function whose default it is
+
+
+def test_a_planted_setting_is_found() -> None:
+    assert settings_told("Medians of 24 seeds, $d = 1000$, $n = 20{,}000$, $T=2^r$, $a=1/8$.") == [
+        "1000",
+        "20000",
+        "24",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -153,8 +250,65 @@ def test_a_planted_number_is_found(words: str, found: list[str]) -> None:
     assert sorted(strange(words, {"24"}, {})) == sorted(found)
 
 
+SIDE = re.compile(
+    r"\b(?:Left|Right)\b|\b[Oo]n the (?:left|right)\b(?! of)|\b(?:left|right)(?:-hand)? (?:panel|figure|plot)"
+)
+
+
+def captions_and_alts(path: Path) -> Iterator[str]:
+    """What is said of the pictures of a notebook."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            yield cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
+            yield alt_of(cell.source)
+
+
+@pytest.mark.parametrize("path", sorted(BOOK.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_panel_is_called_left_or_right(path: Path) -> None:
+    """On a phone the panels of a figure stand one below the other: they are the first and the second."""
+    assert [text for text in captions_and_alts(path) if SIDE.search(text)] == []
+    assert re.findall(r"\{numref\}`[\w-]+`, (?:left|right)\b", "\n".join(words_and_code(path)[0])) == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_no_panel_of_a_figure_to_move_is_called_left_or_right(kind: type) -> None:
+    assert not SIDE.search(example(kind).alt)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("**Two.** Left: one. Second panel: another.", True),
+        ("Both rise on the left.", True),
+        ("The right panel rises.", True),
+        ("In the upper right quadrant, at a right angle, to the left of the line.", False),
+    ],
+)
+def test_a_planted_side_is_found(text: str, found: bool) -> None:
+    assert bool(SIDE.search(text)) == found
+
+
 def is_sentence(alt: str) -> bool:
     return len(alt.split()) >= 4 and alt.rstrip().endswith((".", "!", "?"))
+
+
+IN_QUOTES = re.compile(r'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`')
+STRAIGHT = re.compile(r"\w+'\w+")
+
+
+@pytest.mark.parametrize("path", sorted(FIGURES.glob("*.js")), ids=lambda path: path.stem)
+def test_figures_to_move_have_the_apostrophes_of_print(path: Path) -> None:
+    assert STRAIGHT.findall("\n".join(IN_QUOTES.findall(path.read_text("utf8")))) == []
+
+
+@pytest.mark.parametrize("kind", [*KINDS, Laboratory])
+def test_descriptions_of_figures_to_move_have_the_apostrophes_of_print(kind: type) -> None:
+    assert STRAIGHT.findall(example(kind).alt) == []
+
+
+def test_a_planted_apostrophe_is_found() -> None:
+    (words,) = IN_QUOTES.findall("""say("W's directions"); // the network's""")
+    assert STRAIGHT.findall(words) == ["W's"]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

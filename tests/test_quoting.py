@@ -13,6 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from sentences import refuses
 
 from mtfl.quoting import (
     RECORDS,
@@ -125,8 +126,20 @@ def test_statements_say_what_holds() -> None:
     assert (below(x, 0.8), below(x, 0.6), above(x, 0.05), above(x, 0.2)) == (True, False, True, False)
     assert (below(math.nan, 1.0), above(math.nan, 1.0)) == (False, False)
     assert str(below(torch.tensor(0.1), torch.tensor(0.2))) == "True"  # a type of its own, no tensor
-    assert (exactly(True), exactly(0)) == (True, False)
+    assert (exactly(True), exactly(1 > 2), exactly(np.bool_(True)), exactly(x[0, 0] > 1)) == (True, False, True, False)
+    assert (exactly(x > 0), exactly(x > 0.15), exactly(torch.from_numpy(x) > 0)) == (True, False, True)
     assert (count_above(x, 0.25), count_above(torch.zeros(0), 0.25)) == (2, 0)
+
+
+@pytest.mark.parametrize("condition", [math.nan, 0, "False", None, [], np.array([1.0]), torch.ones(2)], ids=repr)
+def test_only_truth_values_are_statements(condition: Any) -> None:
+    with refuses(TypeError, "exactly: condition must be True or False; got "):
+        exactly(condition)
+
+
+def test_nothing_is_no_statement() -> None:
+    with refuses(ValueError, "exactly: the value must be non-empty; got no entries. "):
+        exactly(np.array([]))
 
 
 def test_a_count_records_the_value_nearest_to_its_threshold(outputs: Callable[[str], list[Any]]) -> None:

@@ -25,6 +25,7 @@ def test_a_stream_depends_on_seed_and_own_name_only(seed: int, names: list[str],
     some = mtfl.streams(seed, *names[:kept])
     for name in names[:kept]:
         assert draw(some[name]) == draw(mtfl.streams(seed, name)[name])
+    assert draw(mtfl.stream(seed, names[0])) == draw(mtfl.streams(seed, *names)[names[0]])
 
 
 def test_other_seeds_and_other_names_give_other_numbers() -> None:
@@ -70,5 +71,6 @@ def test_bad_input_is_refused() -> None:
         mtfl.streams(0, "a", "a")
     with refuses(ValueError, "streams: names must be distinct and non-empty; got ('',). "):
         mtfl.streams(0, "")
-    with refuses(TypeError, "streams: names must be strings; got int. "):
-        mtfl.streams(0, 1)  # type: ignore[arg-type]
+    for draw_one in (mtfl.streams, mtfl.stream):
+        with refuses(TypeError, "streams: names must be strings; got int. "):
+            draw_one(0, 1)  # type: ignore[arg-type]

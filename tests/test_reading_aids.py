@@ -163,15 +163,21 @@ def test_the_index_has_the_pages_that_come_from_a_source(tmp_path: Path) -> None
     assert [row[1] for row in rows] == ["top", "rate", "more", "thm-a-proof", "thm-a"]
 
 
-def test_a_sheet_is_headed_by_its_chapter() -> None:
-    app: Any = SimpleNamespace(config=SimpleNamespace(html_title="The book", project=""))
-    context = {"title": '<span class="section-number">3. </span>A &amp; “b”', "metatags": "<meta>"}
-    printing.add_head(app, "03", "", context, object())
-    assert context["metatags"].startswith('<meta><style media="print">@page {')
-    assert 'content: "3. A & “b”"' in context["metatags"]
-    assert 'content: "The book"' in context["metatags"]
-    printing.add_head(app, "search", "", other := {"title": "Search"}, None)
-    assert other == {"title": "Search"}
+def test_a_sheet_is_headed_by_its_chapter(tmp_path: Path) -> None:
+    sheets: list[tuple[str, str]] = []
+    app: Any = SimpleNamespace(
+        config=SimpleNamespace(html_title="The book", project=""),
+        outdir=tmp_path,
+        add_css_file=lambda name, media: sheets.append((name, media)),
+    )
+    title = '<span class="section-number">3. </span>A &amp; “b”'
+    printing.add_head(app, "03", "", {"title": title}, object())
+    assert sheets == [("heads/03.css", "print")]
+    sheet = (tmp_path / "_static" / "heads" / "03.css").read_text("utf8")
+    assert sheet.startswith("@page {")
+    assert 'content: "3. A & “b”"' in sheet and 'content: "The book"' in sheet
+    printing.add_head(app, "search", "", {"title": "Search"}, None)
+    assert len(sheets) == 1
 
 
 def test_a_reading_time_counts_words_formulas_and_figures_alone() -> None:

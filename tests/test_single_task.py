@@ -15,7 +15,7 @@ from sentences import refuses
 from torch import Tensor
 from torch.testing import assert_close
 
-from mtfl import all_tasks, sample_tasks, streams
+from mtfl import all_tasks, sample_tasks, single_task, streams
 from mtfl.metrics import recovery
 from mtfl.moments import pattern_moments
 from mtfl.population import Neurons, population_step
@@ -150,6 +150,44 @@ def test_directions_need_energy_and_even_values() -> None:
     steps = SingleTaskSteps(energy, values, energy, energy)
     assert steps.directions.tolist() == [2, 3, 0, 3, 0]
     assert torch.equal(steps.conditioning, values[:, 2])
+
+
+def test_a_step_is_faint_below_a_hundredth() -> None:
+    sizes = torch.tensor([0.0099, 0.01, 0.0105], dtype=torch.float64)
+    assert SingleTaskSteps(sizes, sizes[:, None], sizes, sizes).faint.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("matched_decay", DECAY)
+def test_labels_of_any_size_scale_the_step_by_their_square(matched_decay: bool) -> None:
+    F = all_tasks(3)
+    steps = single_task_steps(F, 30, matched_decay=matched_decay)
+    for scale in (1e-9, 1.5, 1e9):
+        scaled = single_task_steps(scale * F, 30, matched_decay=matched_decay)
+        assert_close(scaled.size, scale**2 * steps.size, rtol=1e-9, atol=1e-13 * scale**2)
+        assert_close(scaled.energy, steps.energy, rtol=0, atol=1e-10)
+        assert_close(scaled.values**2, steps.values**2, rtol=0, atol=1e-10)
+    zero = single_task_steps(torch.cat([0 * F[:1], F[5:6]]), 30, matched_decay=matched_decay)
+    assert not any(float(x[0].abs().max()) for x in zero)
+    assert_close(zero.size[1], steps.size[5])
+
+
+def test_as_many_points_as_the_rules_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five on each axis up to four features, three up to six, and beyond the rule that does not grow as 3^r."""
+    for r, points in ((2, 5), (4, 5), (5, 3), (6, 3)):
+        V, weights = single_task._gauss_hermite(r, 9)
+        assert V.shape == (points**r, r)
+        assert float(weights.sum()) == pytest.approx(1)
+        moments = (weights @ V[:, 0] ** (2 * points - 2), weights @ V[:, 0] ** (2 * points))
+        exact = [math.prod(range(1, n, 2)) / 9 ** (n / 2) for n in (2 * points - 2, 2 * points)]
+        assert float(moments[0]) == pytest.approx(exact[0])  # of degree 8 and 4, and no further
+        assert float(moments[1]) < 0.9 * exact[1]
+    asked = []
+    for name in ("_gauss_hermite", "_corners_and_axes"):
+        rule = getattr(single_task, name)
+        monkeypatch.setattr(single_task, name, lambda r, d, rule=rule, name=name: asked.append((r, name)) or rule(r, d))
+    for r in (6, 7):
+        single_task_steps(torch.ones(1, 2**r).double(), 20)
+    assert asked == [(6, "_gauss_hermite"), (7, "_corners_and_axes")]
 
 
 def test_more_tasks_than_a_work_array_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from docutils import nodes
 from docutils.utils import new_document
 from myst_nb.core.render import MimeData
@@ -16,7 +17,8 @@ from sphinx.errors import ExtensionError
 from mtfl import sphinx_ext
 from mtfl.claims import CLAIMS, Ledger, judge
 from mtfl.explorables import NeuronsInPlane
-from mtfl.sphinx_ext import mathematics
+from mtfl.explorables.explorable import Explorable
+from mtfl.sphinx_ext import policy
 from mtfl.sphinx_ext.statements import PLACE, statement_of
 
 
@@ -239,10 +241,60 @@ def test_figures_to_move_share_a_style_sheet() -> None:
     assert styles == ["explorables.css"]
 
 
-def test_no_script_holds_a_page_up() -> None:
-    scripts = [SimpleNamespace(filename="a.js", attributes={}), SimpleNamespace(filename=None, attributes={"body": ""})]
-    sphinx_ext.defer_scripts(None, "page", "", {"script_files": scripts}, None)  # type: ignore[arg-type]
-    assert [script.attributes for script in scripts] == [{"defer": "defer"}, {"body": "", "type": "module"}]
+def test_no_script_but_the_early_one_holds_a_page_up_and_all_are_files() -> None:
+    names = ("_static/early.js", "a.js", None, "_static/sphinx_highlight.js")
+    early, late, inline, marker = (SimpleNamespace(filename=name, attributes={}) for name in names)
+    context: dict[str, Any] = {"script_files": [late, inline, marker, early]}
+    policy.place_scripts(None, "page", "", context, None)  # type: ignore[arg-type]
+    assert context == {"script_files": [late], "early_script": early}
+    assert (late.attributes, early.attributes) == ({"defer": "defer"}, {})
+
+
+def unstyled(figure: Explorable) -> str:
+    """A figure's HTML as it stands in a page, whose figures share a style sheet."""
+    return sphinx_ext.STYLE.sub(r"\1", figure.page())
+
+
+def test_a_figures_script_becomes_a_file_and_its_first_pictures_stand_in_the_page(tmp_path: Path) -> None:
+    context: dict[str, Any] = {
+        "body": "".join(unstyled(NeuronsInPlane(tasks=tasks)) for tasks in (1, 5)),
+        "pathto": lambda path, resource: path,
+    }
+    app: Any = SimpleNamespace(outdir=tmp_path)
+    policy.place_figures(app, "search", "", context, None)
+    assert "<noscript>" in context["body"]  # a page without a source has no figures
+    policy.place_figures(app, "page", "", context, object())
+    (script,) = (tmp_path / "_static" / "figures").iterdir()  # one, whatever the states
+    assert context["body"].count(f'<script defer src="_static/figures/{script.name}"></script>') == 2
+    assert f'[data-source="{script.stem}"]:not([data-mounted])' in script.read_text("utf8")
+    soup = BeautifulSoup(context["body"], "html5lib")
+    assert soup.find("noscript") is soup.find("script", type="module") is None
+    for tasks, figure in zip(
+        ("one balanced task", "5 balanced tasks"), soup.select(".mtfl-x > .mtfl-still"), strict=True
+    ):
+        words = figure.select_one(".mtfl-words")
+        assert words is not None and tasks in words.get_text()
+        assert len(figure.select("svg")) == 2 and figure.select("svg .mtfl-dots[d^=M]")
+        assert not figure.select("input, button")
+
+
+def test_the_names_within_first_pictures_are_those_of_the_last_build_and_no_others() -> None:
+    found = policy.FIGURE.search(unstyled(NeuronsInPlane()))
+    assert found is not None
+    once, again, other = (policy.still.__wrapped__(found["script"], found["state"], key) for key in ("5a", "5a", "7f"))
+    assert once == again != other
+
+
+def test_a_figure_that_asks_for_more_of_a_page_is_an_error() -> None:
+    script = "function render({ el }) { el.paint(); }\n{\n  const box = 1;\n}"
+    with pytest.raises(ValueError, match=r"still: a figure's script must ask only for .*paint is not a function"):
+        policy.still(script, "{}", "5a")
+
+
+def test_a_figure_that_is_mounted_in_another_way_is_an_error(tmp_path: Path) -> None:
+    page = unstyled(NeuronsInPlane()).replace("'.mtfl-figure[data", "'.other[data")
+    with pytest.raises(ValueError, match="placed: a figure's script must look for"):
+        policy.placed(page, tmp_path, "figures")
 
 
 def html_app(folder: Path, form: str = "html") -> Any:
@@ -280,12 +332,27 @@ def test_the_site_gets_the_scripts_of_the_extension() -> None:
 
 
 def test_a_page_names_no_style_sheet_of_an_earlier_build(tmp_path: Path) -> None:
-    sheet = tmp_path / "_static" / mathematics.STYLE
-    sheet.parent.mkdir()
-    sheet.touch()
+    sheets = [tmp_path / "_static" / name for name in ("mathjax.css", "proof.css", "mystnb.0a1b.css", "mtfl.css")]
+    sheets[0].parent.mkdir()
+    for sheet in sheets:
+        sheet.touch()
     for _ in range(2):
-        mathematics.Typesetter().begin(SimpleNamespace(outdir=tmp_path))  # type: ignore[arg-type]
-        assert not sheet.exists()
+        sphinx_ext.forget_sheets(SimpleNamespace(outdir=tmp_path))  # type: ignore[arg-type]
+        assert [sheet.exists() for sheet in sheets] == [False, False, False, True]
+
+
+def test_a_script_that_no_page_loads_any_more_goes(tmp_path: Path) -> None:
+    scripts = [tmp_path / "_static" / "figures" / name for name in ("a.js", "b.js")]
+    app: Any = SimpleNamespace(outdir=tmp_path)
+    policy.drop_old(app, None)
+    scripts[0].parent.mkdir(parents=True)
+    for script in scripts:
+        script.touch()
+    (tmp_path / "page.html").write_text('<script src="_static/figures/b.js">')
+    policy.drop_old(app, ValueError("failed"))
+    assert all(script.exists() for script in scripts)
+    policy.drop_old(app, None)
+    assert [script.exists() for script in scripts] == [False, True]
 
 
 def test_a_script_that_changed_is_refused() -> None:
@@ -293,15 +360,18 @@ def test_a_script_that_changed_is_refused() -> None:
         sphinx_ext.patch("const e = () => {}")
 
 
-def test_a_copy_of_a_statement_has_no_title_number_or_anchor() -> None:
+def test_a_copy_of_a_statement_has_its_name_and_no_anchor() -> None:
     chapter = new_document("chapter")
     formula = nodes.math_block("", "x = 1", ids=["equation-eq"], label="eq", number=3)
     link = addnodes.pending_xref("", refdoc="chapter", reftarget="eq")
     content = nodes.section("", nodes.target("", "", refid="equation-eq"), formula, link, ids=["proof-content"])
-    title, classes = nodes.title("", "Of one"), ["proof", "theorem", "main"]
-    chapter += nodes.admonition("", title, content, label="thm-x", ids=["thm-x"], classes=classes)
-    copy = statement_of(chapter, "thm-x", "claims")
-    first, second = copy.children
+    title, classes = nodes.title("", "(Of one)"), ["proof", "theorem", "main"]
+    kind = {"realtype": "lemma", "countertype": "theorem"}
+    chapter += nodes.admonition("", title, content, label="thm-x", ids=["thm-x"], classes=classes, **kind)
+    numbers = {"theorem": {"thm-x": (7, 3)}}
+    copy = statement_of(chapter, "thm-x", "claims", numbers)
+    named, first, second = copy.children
+    assert (named.astext(), named["classes"]) == ("Lemma 7.3 (Of one)", ["mtfl-named"])  # type: ignore[index]
     assert copy["classes"] == ["main"]
     assert isinstance(first, nodes.math_block)
     assert (first["ids"], first["label"], first["number"], first.astext()) == ([], None, None, "x = 1")
@@ -309,7 +379,7 @@ def test_a_copy_of_a_statement_has_no_title_number_or_anchor() -> None:
     assert second["refdoc"] == "claims"
     assert (formula["number"], link["refdoc"]) == (3, "chapter")
     with pytest.raises(ExtensionError, match="got 'thm-y'"):
-        statement_of(chapter, "thm-y", "claims")
+        statement_of(chapter, "thm-y", "claims", numbers)
 
 
 def test_the_ledger_names_the_places_of_its_statements() -> None:

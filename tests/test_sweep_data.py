@@ -27,6 +27,9 @@ TABLES = {path.stem: pd.read_csv(path) for path in sorted((BOOK / "data").glob("
 MADE = json.loads((BOOK / "data" / "made.json").read_text(encoding="utf-8"))
 # Of each day its own draw. MTFL_DAY=2026-11-27 repeats that of another day.
 DAY = os.environ.get("MTFL_DAY") or date.today().isoformat()
+MEANS = ("relabel", "unseen", "prompts", "attacks", "probes", "flips")
+"""Experiments whose runs are means over ten tasks or over hundreds of inputs each."""
+
 TOLERANCE = 0.01  # sums are taken in another order on another processor
 
 
@@ -65,7 +68,7 @@ def test_data_cover_their_sweep(name: str) -> None:
     for point in sweep.points():
         for seed in range(sweep.seeds) if by_seed else (None,):
             row(table, point if seed is None else point | {"seed": seed})
-    assert sweep.seeds >= 20
+    assert sweep.seeds >= (10 if sweep.name in MEANS else 20)
     assert (BOOK / "data" / f"{name}.csv").stat().st_size < 100_000
 
 
@@ -172,6 +175,21 @@ def test_a_few_runs_again(name: str) -> None:
         assert found == pytest.approx(stored[column], abs=TOLERANCE), (
             f"MTFL_DAY={DAY}: {column} at {point}, seed {seed}"
         )
+
+
+REPRESENTED = [(n, kind) for n in SWEEPS if n.startswith("digits") for kind in SWEEPS[n].grid["representation"]]
+
+
+@pytest.mark.parametrize(("name", "kind"), REPRESENTED)
+def test_each_representation_gives_again_what_is_stored(name: str, kind: str) -> None:
+    """All of them, every day: a day's draw has one of each sweep."""
+    sweep, seed = SWEEPS[name], 2
+    point = {axis: values[len(values) // 3] for axis, values in sweep.grid.items()} | {"representation": kind}
+    stored = row(TABLES[name], point | {"seed": seed})
+    found = results_at(sweep, point, seed)
+    assert {key: found[key] for key in found if key in stored} == pytest.approx(
+        {key: stored[key] for key in found if key in stored}, abs=TOLERANCE
+    )
 
 
 def test_another_seed_is_not_within_tolerance() -> None:

@@ -149,7 +149,12 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("sedes", 3, ValueError, "sweep: the key sedes must be one of experiment, seeds, settings, grid; got 'sedes'"),
         ("seeds", None, ValueError, "sweep: seeds must be given; got nothing"),
         ("experiment", None, ValueError, "sweep: experiment must be given"),
-        ("experiment", "steps", ValueError, "sweep: experiment must be one of recovery, step, transfer; got 'steps'"),
+        (
+            "experiment",
+            "steps",
+            ValueError,
+            f"sweep: experiment must be one of {', '.join(EXPERIMENTS)}; got 'steps'",
+        ),
         ("seeds", 0, ValueError, "sweep: seeds must be at least 1; got 0"),
         ("seeds", 10**11, ValueError, "sweep: seeds must be at most 1000000000; got 100000000000. "),
         ("seeds", 10**6, ValueError, "sweep: runs must be at most 1,000,000; got 4,000,000. Choose fewer"),
@@ -404,6 +409,11 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
         run_sweep(Sweep.of(STEP), tmp_path)
 
 
+def test_a_journal_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with refuses(OSError, f"sweep: {tmp_path} must be read; got {os.strerror(errno.EISDIR)}."):
+        Journal(tmp_path, Sweep.of(STEP)).read()
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "{", '{"experiment": "step"}', "\N{EURO SIGN}"])
 def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
@@ -450,7 +460,7 @@ def test_runs_of_other_versions_are_refused_unless_asked_for(
     kept = json.loads((tmp_path / "made.json").read_text())["runs.jsonl"]["versions"]
     assert kept == {k: f"{v}, {older[k]}" for k, v in first.runs[0].versions.items()}
     # and a worker that has other versions
-    monkeypatch.setattr(runner.mtfl, "__version__", "9.9.9")
+    monkeypatch.setitem(runner.VERSIONS, "mtfl", "9.9.9")
     with refuses(ValueError, "sweep: the runs of a worker must be of the versions here, mtfl 9.9.9, torch"):
         for run in found.runs[:1]:
             runner._check_versions("a worker", run)
@@ -778,7 +788,7 @@ def test_a_worker_of_another_version_is_refused(tmp_path: Path) -> None:
     """The main process has another version than its workers; then a folder has runs of another version."""
     file, out = tmp_path / "sweep.toml", tmp_path / "out"
     file.write_text(LONG_TOML)
-    other = LOOKS.replace("runner._LOOK_SECONDS = 0.01", "import mtfl; mtfl.__version__ = '9.9.9'")
+    other = f"import mtfl; mtfl.__version__ = '9.9.9'\n{LOOKS}"
     command = ("run", str(file), "--out", str(out), "--workers", "1")
     with started("-c", other, *command) as sweep:
         assert sweep.process.wait(timeout=HANG) == 2
@@ -821,8 +831,9 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     with scheduler_by_hand(tmp_path) as (_, address), worker_by_hand(tmp_path, address):
         with started(*command, "--cluster", address) as sweep:
             assert sweep.process.wait(timeout=HANG) == 2, sweep.said()
-            last = sweep.said().splitlines()[-1]
-            assert last.startswith(f"sweep: {out}/") and "must be written to; got File too large. Mend that" in last
+            sentences = [line for line in sweep.said().splitlines() if line.startswith("sweep: ")]  # Dask logs too
+            assert sentences[-1].startswith(f"sweep: {out}/")
+            assert "must be written to; got File too large. Mend that" in sentences[-1]
     kept = status(out)
     assert 2 <= len(kept.runs) < 24
     with started("-m", "mtfl.sweeps", "run", str(file), "--out", str(out)) as sweep:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 
 import numpy as np
@@ -47,7 +48,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def test_features_are_scaled_to_norm_one() -> None:
-    for scale in (1e-8, 1.0, 1e8):
+    for scale in (1e-200, 1e-8, 1.0, 1e8, 1e200):  # of the outer ones squares vanish, or overflow
         features = FrozenFeatures.of(scale * normal(7, 5), generator=stream())
         assert features.W.square().sum(1).mean().item() == pytest.approx(1, rel=1e-12)
         assert_close(features.W / features.W.norm(), normal(7, 5) / normal(7, 5).norm())
@@ -71,6 +72,29 @@ def test_features_with_and_without_the_relu() -> None:
     linear = FrozenFeatures.of(normal(7, 5), generator=stream(), linear=True)
     assert not linear.b.any()
     assert_close(linear(X), X @ features.W.T)
+
+
+def test_what_is_compared_when_nothing_else_is_said() -> None:
+    assert TransferSettings() == TransferSettings(128, 3, 512, 1024, "balanced", 20_000, 1024, "parity")
+    for function in (transfer_accuracy, learning_curves):
+        assert inspect.signature(function).parameters["test_examples"].default == 10_000
+
+
+def test_features_up_to_a_million_are_fitted() -> None:
+    inputs, f = gaussian(6, 2), characters(2)[1]
+    for scale, fits in ((9.9e5, True), (1.05e6, False)):
+        features = FrozenFeatures(torch.zeros(3, 6).double(), torch.full((3,), scale).double())
+        options = {"examples": 20, "test_examples": 50, "generator": stream()}
+        if fits:
+            transfer_accuracy(features, inputs, f, **options)
+        else:
+            with refuses(ValueError, "transfer_accuracy: features must be at most 1e+06; got 1050000.0. "):
+                transfer_accuracy(features, inputs, f, **options)
+
+
+def test_as_many_neurons_as_features_have_a_conditioning() -> None:
+    curves = learning_curves(SMALL, "neurons", [2, 3], seeds=[0], names=("pretrained",), test_examples=50)
+    assert (curves.conditioning["pretrained"] > 0).all()
 
 
 def test_the_first_neurons() -> None:

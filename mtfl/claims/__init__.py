@@ -9,7 +9,22 @@ Passing is numerical evidence, not proof; the proofs are in the chapters.
     python -m mtfl.claims            prints the ledger; exits with 1 if a claim fails or a mutant passes
 """
 
-from mtfl.claims import beyond, loss, many_tasks, paper, setup, single_task, training, transfer
+from mtfl.claims import (
+    beyond,
+    laws,
+    loss,
+    many_tasks,
+    methods,
+    neighbours_data,
+    neighbours_frozen,
+    neighbours_training,
+    paper,
+    real_data,
+    setup,
+    single_task,
+    training,
+    transfer,
+)
 from mtfl.claims.ledger import Ledger
 from mtfl.claims.registry import Claim, Evidence, Verdict, judge
 
@@ -22,6 +37,12 @@ CLAIMS: tuple[Claim, ...] = (
     *transfer.CLAIMS,
     *many_tasks.CLAIMS,
     *beyond.CLAIMS,
+    *laws.CLAIMS,
+    *methods.CLAIMS,
+    *real_data.CLAIMS,
+    *neighbours_data.CLAIMS,
+    *neighbours_training.CLAIMS,
+    *neighbours_frozen.CLAIMS,
 )
 """All claims, in the order of the book."""
 

@@ -18,13 +18,13 @@ from scipy.stats import multinomial
 from torch import Tensor
 
 from mtfl.activations import ACTIVATIONS, hermite_coefficients
-from mtfl.claims.draws import balanced_tasks, gauss_hermite, largest, normal, off
+from mtfl.claims.draws import balanced_tasks, gauss_hermite, largest, normal, off, relative, two_stages
 from mtfl.claims.many_tasks import lengths, task_steps
 from mtfl.claims.registry import Evidence, Generous, Lower, stated
 from mtfl.many_tasks import KernelNorms, learned_steps
 from mtfl.moments import pattern_moments
 from mtfl.population import Neurons, population_step
-from mtfl.randomness import streams
+from mtfl.randomness import stream
 from mtfl.tasks import (
     all_tasks,
     centred,
@@ -46,7 +46,7 @@ _UNITS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def _generator(seed: int) -> torch.Generator:
-    return streams(seed, "claims beyond")["claims beyond"]
+    return stream(seed, "claims beyond")
 
 
 def _sample(law: str, n: int, d: int, g: torch.Generator) -> Tensor:
@@ -54,19 +54,6 @@ def _sample(law: str, n: int, d: int, g: torch.Generator) -> Tensor:
     if law == "hypercube":
         return normal(n, d, generator=g).sign()
     return normal(n, d, generator=g) if law == "Gaussian" else torch.empty(n, d).double().exponential_(generator=g)
-
-
-def _two_stages(
-    W: Tensor, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], unit: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """Minus the gradient in W of the hinge loss after one small head step, over eta_a, both by autograd."""
-    (X1, Y1), (X2, Y2), step = first, second, 1e-3
-    zero = torch.zeros(len(Y1), len(W), dtype=torch.float64, requires_grad=True)
-    losses = (1 - Y1 * (zero @ unit(X1 @ W.T).T)).clamp(min=0).mean(1)
-    heads = -step * torch.autograd.grad(losses.sum(), zero)[0]
-    W = W.clone().requires_grad_()
-    loss = (1 - Y2 * (heads @ unit(X2 @ W.T).T)).clamp(min=0).mean()
-    return -torch.autograd.grad(loss, W)[0] / step
 
 
 @lru_cache(maxsize=1)
@@ -86,7 +73,7 @@ def _sampled(seed: int) -> tuple:
 def _potential(seed: int, *, half: float = 0.5, product: float = 1.0, same: bool = True) -> tuple[Evidence, ...]:
     """Two stages of autograd against the gradient of the mean squared correlation, and against a product."""
     W, unit, (first, second) = _sampled(seed)
-    G = _two_stages(W, first if same else second, first, unit)
+    G = two_stages(W, first if same else second, first, unit)
     W = W.clone().requires_grad_()
 
     def correlations(batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -94,9 +81,9 @@ def _potential(seed: int, *, half: float = 0.5, product: float = 1.0, same: bool
 
     climbed = torch.autograd.grad(half * correlations(first).square().mean(0).sum(), W)[0]
     both = product * (correlations(first).detach() * correlations(second)).mean(0).sum()
-    apart = _two_stages(W.detach(), first, second, unit) - torch.autograd.grad(both, W)[0]
+    apart = two_stages(W.detach(), first, second, unit) - torch.autograd.grad(both, W)[0]
     return (
-        Evidence("distance to the gradient, one batch", float((G - climbed).norm() / G.norm()), "at most", 1e-9),
+        Evidence("distance to the gradient, one batch", relative(climbed, G), "at most", 1e-9),
         Evidence("distance to the product, two batches", float(apart.norm() / G.norm()), "at most", 1e-9),
     )
 
@@ -186,7 +173,7 @@ def _limits(seed: int, centre: bool) -> tuple[Tensor, Tensor]:
     W, unit, ((X1, _), (X2, _)) = _sampled(seed)
     patterns = [(X[:, :2] > X.median()).long() @ torch.tensor([1, 2]) for X in (X1, X2)]
     tables = centred(all_tasks(2)) if centre else all_tasks(2), balanced_tasks(2)
-    first, second = (_two_stages(W, (X1, F[:, patterns[0]]), (X2, F[:, patterns[1]]), unit) for F in tables)
+    first, second = (two_stages(W, (X1, F[:, patterns[0]]), (X2, F[:, patterns[1]]), unit) for F in tables)
     return first, second
 
 
@@ -484,7 +471,7 @@ def _symmetric(seed: int, name: str, odd: bool) -> tuple[Tensor, Tensor, Tensor]
     X = _sample(("exponential", "hypercube", "Gaussian")[seed % 3], 40, d, g)
     y, W = torch.sin(3 * normal(4, d, generator=g) @ X.T), normal(5, d, generator=g)
     X, Y = torch.cat([X, -X]), torch.cat([y, -y if odd else y.roll(1, 1)], 1)
-    return W, _two_stages(W, (X, Y), (X, Y), ACTIVATIONS[name]), Y @ X / len(X)
+    return W, two_stages(W, (X, Y), (X, Y), ACTIVATIONS[name]), Y @ X / len(X)
 
 
 def _linear_half(seed: int, *, quarter: float = 0.25, odd: bool = True, unit: str = "GELU") -> tuple[Evidence, ...]:
@@ -492,7 +479,7 @@ def _linear_half(seed: int, *, quarter: float = 0.25, odd: bool = True, unit: st
     for name, slope in (("ReLU", 1.0), ("leaky ReLU", 1.1), (unit, 1.0), ("softplus", 1.0)):
         W, G, vectors = _symmetric(seed, name, odd)
         law = quarter * slope**2 * W @ vectors.T @ vectors / len(vectors)
-        found.append(float((G - law).norm() / law.norm()))
+        found.append(relative(G, law))
     return (Evidence("distance of the step to the linear map", max(found), "at most", 1e-6),)
 
 
@@ -547,16 +534,16 @@ def _label_noise(seed: int, *, twice: float = 2.0, coins: str = "own") -> tuple[
     mean, basis, _ = _flipped_steps(seed, coins)
     x = torch.tensor([(twice - 1) * (twice - 2) / 2, twice * (2 - twice), twice * (twice - 1) / 2]).double()
     law = torch.einsum("k,kmd->md", x, basis)
-    return (Evidence("distance of the mean step to the step on the table", float((mean - law).norm() / mean.norm()),
+    return (Evidence("distance of the mean step to the step on the table", relative(law, mean),
                      "at most", 1e-9),)  # fmt: skip
 
 
 _FLIPS = 0.3
 
 
-@lru_cache(maxsize=4)
-def _noisy_lengths(seed: int, coins: str) -> tuple[Tensor, Tensor]:
-    """A table of four balanced tasks; mean squared lengths inside and outside, times 4 pi^2 d, on noisy labels.
+@lru_cache(maxsize=1)
+def _noisy_lengths(seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """A table of four balanced tasks; mean squared lengths inside and outside, times 4 pi^2 d, by whose the coins are.
 
     Twelve neurons with V^T V = (12 / d) I and tau = 1; d = 600 and pi d / n = 1. Of an input only the coordinates in
     the subspace and along the neurons are drawn: outside them, the step has independent noise of known size. Of that
@@ -564,27 +551,28 @@ def _noisy_lengths(seed: int, coins: str) -> tuple[Tensor, Tensor]:
     """
     g, d, m, T = _generator(seed), 600, 12, 4
     F, n = sample_tasks(T, 3, law="balanced", generator=g), round(math.pi * d)
-    total = torch.zeros(2).double()
-    for _ in range(250):
+    labels, found = F.float(), {"own": torch.zeros(2).double(), "one": torch.zeros(2).double()}
+    for _ in range(450):
         V = math.sqrt(m / d) * torch.linalg.qr(normal(m, 3, generator=g)).Q
-        W = torch.cat([V, torch.eye(m).double()], 1)
+        W = torch.cat([V, torch.eye(m).double()], 1).float()
         (X1, Y1), (X2, Y2) = (
-            (X, F[:, (X[:, :3] > 0).long() @ torch.tensor([1, 2, 4])]) for X in normal(2, n, 3 + m, generator=g)
+            (X, labels[:, (X[:, :3] > 0).long() @ torch.tensor([1, 2, 4])])
+            for X in torch.randn(2, n, 3 + m, generator=g)
         )
-        shape = (2, T if coins == "own" else 1, n)
-        signs = torch.where(torch.rand(shape, generator=g) < _FLIPS, -1.0, 1.0).double()
-        heads = (signs[0] * Y1) @ (X1 @ W.T).clamp(min=0) / n
-        pulls = (signs[1] * Y2).T @ heads / (n * T) * (X2 @ W.T > 0)
-        squares = (pulls.T @ X2).square()
-        rest = squares[:, 3:].sum() + (d - 3 - m) * pulls.square().sum()
-        total += torch.stack([squares[:, :3].sum() - 3 * pulls.square().sum(), rest]) / (250 * m)
-    return F, 4 * math.pi**2 * d * total
+        H, active = (X1 @ W.T).clamp(min=0) / n, X2 @ W.T > 0
+        for coins, total in found.items():
+            shape = (2, T if coins == "own" else 1, n)
+            signs = torch.where(torch.rand(shape, generator=g) < _FLIPS, -1.0, 1.0)
+            pulls = (signs[1] * Y2).T @ ((signs[0] * Y1) @ H) / (n * T) * active
+            squares, noise = (pulls.T @ X2).square(), pulls.square().sum()
+            total += torch.stack([squares[:, :3].sum() - 3 * noise, squares[:, 3:].sum() + (d - 3 - m) * noise])
+    return F, {coins: 4 * math.pi**2 * d * total / (450 * m) for coins, total in found.items()}
 
 
 def _ridge(
     seed: int, *, twice: float = 2.0, ridge: float = 4.0, noise: float = math.pi, own: str = "own", one: str = "one"
 ) -> tuple[Evidence, ...]:
-    (F, found), (_, shared) = (_noisy_lengths(seed, coins) for coins in (own, one))
+    F, by_coins = _noisy_lengths(seed)
     f1, kept, nu = degree_one(walsh_coefficients(F)), (1 - twice * _FLIPS) ** 2, noise / math.pi
     N, B = F @ F.T / 32, kept * f1 @ f1.T / 4
 
@@ -594,8 +582,8 @@ def _ridge(
 
     noisy = kept * N + ridge * _FLIPS * (1 - _FLIPS) / 4 * torch.eye(4).double()
     return (
-        off("squared lengths, a coin for each label", found, law(noisy), 0.07),
-        off("squared lengths, a coin for each input", shared, law(N), 0.1),
+        off("squared lengths, a coin for each label", by_coins[own], law(noisy), 0.07),
+        off("squared lengths, a coin for each input", by_coins[one], law(N), 0.1),
     )
 
 

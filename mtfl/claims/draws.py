@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,6 +35,24 @@ def off(what: str, measured: float | Tensor, stated: float | Tensor, bound: floa
     return Evidence(what, largest(error), "at most", bound)
 
 
+def relative(found: Tensor, expected: Tensor) -> float:
+    """Distance of two arrays as vectors, over the length of the second."""
+    return float((found - expected).norm() / expected.norm())
+
+
 def largest(*errors: Tensor) -> float:
     """The largest absolute value in any of some tensors."""
     return max(float(error.detach().abs().max()) for error in errors if error.numel())
+
+
+def two_stages(
+    W: Tensor, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], unit: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Minus the gradient in W of the hinge loss after one small head step, over eta_a, both by autograd."""
+    (X1, Y1), (X2, Y2), step = first, second, 1e-3
+    zero = torch.zeros(len(Y1), len(W), dtype=torch.float64, requires_grad=True)
+    losses = (1 - Y1 * (zero @ unit(X1 @ W.T).T)).clamp(min=0).mean(1)
+    heads = -step * torch.autograd.grad(losses.sum(), zero)[0]
+    W = W.clone().requires_grad_()
+    loss = (1 - Y2 * (heads @ unit(X2 @ W.T).T)).clamp(min=0).mean()
+    return -torch.autograd.grad(loss, W)[0] / step

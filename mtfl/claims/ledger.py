@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from mtfl import _checks
+from mtfl._typeset import typeset
 from mtfl.claims.registry import Claim, Evidence, Verdict, constants
 
 EXACT = 1e-3
@@ -43,6 +45,7 @@ class Ledger:
 
 def sharpness(claim: Claim) -> str:
     """The relative error that a claim's check notices, in words, and how generous its bounds are."""
+    _checks.instance("sharpness", "claim", claim, Claim)
     parts = []
     if constants(claim.check):
         error = claim.sharpness
@@ -73,10 +76,10 @@ def _entry(verdict: Verdict) -> str:
     mutants = verdict.closest_mutants
     caught = sum(closest.fails for closest in mutants.values())
     wrong = "".join(
-        f"<li>{html.escape(name)}: {closest.measured:.4g}{'' if closest.fails else ' (not caught)'}</li>"
+        f"<li>{html.escape(typeset(f'{name}: {closest.measured:.4g}'))}{'' if closest.fails else ' (not caught)'}</li>"
         for name, closest in mutants.items()
     )
-    evidence = "".join(f"<li>{html.escape(_found(e))}</li>" for e in verdict.tightest)
+    evidence = "".join(f"<li>{html.escape(typeset(_found(e)))}</li>" for e in verdict.tightest)
     # The site puts the chapter's own statement in place of the comment.
     statement = html.escape(claim.statement) if claim.statement else f"<!-- statement {claim.chapter} {claim.id} -->"
     return (

@@ -15,7 +15,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from mtfl.claims.draws import balanced_tasks
+from mtfl.claims.draws import balanced_tasks, relative
 from mtfl.claims.registry import Claim, Evidence, Generous, Lower, Upper, stated
 from mtfl.contrastive import (
     LOSSES,
@@ -29,7 +29,7 @@ from mtfl.contrastive import (
 )
 from mtfl.inputs import GaussianInputs
 from mtfl.network import TwoLayerReLU, relu_features
-from mtfl.randomness import streams
+from mtfl.randomness import stream, streams
 from mtfl.tasks import all_tasks, characters, degree_one, limit_kernel, sample_tasks, task_kernel, walsh_coefficients
 
 _EXACT = 1e-10
@@ -67,12 +67,8 @@ def _instance(seed: int) -> _Instance:
     return _Instance(inputs, F, W0, W, X0, X, p0, p, H0, H, unit)
 
 
-def _relative(found: Tensor, expected: Tensor) -> float:
-    return float((found - expected).norm() / expected.norm())
-
-
 def _equal(what: str, found: Tensor, expected: Tensor, within: float = _EXACT) -> Evidence:
-    return Evidence(f"relative difference of {what}", _relative(found, expected), "at most", within)
+    return Evidence(f"relative difference of {what}", relative(found, expected), "at most", within)
 
 
 def _gradient(value: Tensor, at: Tensor) -> Tensor:
@@ -97,7 +93,7 @@ def _pseudo(
 ) -> tuple[Evidence, ...]:
     """The hinge loss after the heads' step against sums over pairs (labels at random) and anchors (of patterns)."""
     q, step = _instance(seed), 0.05 if small else 50.0
-    coins = streams(seed, "labels")["labels"]
+    coins = stream(seed, "labels")
     Y0, Y = (2.0 * torch.randint(2, (5, n), generator=coins).double() - 1 for n in (30, 25))
     own = 5 * torch.eye(5, dtype=torch.float64)
     weights = [torch.ones(()) if shared else own.repeat_interleave(n // 5, 1) for n in (30, 25)]
@@ -286,7 +282,7 @@ def _spectral(
     """Pairs of a batch with as many inputs of each pattern: balanced kernel, centred alignment, completed square."""
     q, K = _instance(seed), 4
     p = torch.arange(24) % (K if even else 3)
-    X = q.inputs.sample(24, generator=streams(seed, "even")["even"])
+    X = q.inputs.sample(24, generator=stream(seed, "even"))
     H = _features(q.W, X) * (1 + p.double()).unsqueeze(1)  # so that patterns differ
     kernel, same = limit_kernel(2, "balanced")[p][:, p], (p.unsqueeze(1) == p).double()
     phi = H - H.mean(0) if centred else H

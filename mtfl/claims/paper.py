@@ -23,7 +23,7 @@ from mtfl.network import TwoLayerReLU, relu_features
 from mtfl.one_step import contrastive_step
 from mtfl.population import Neurons, population_step
 from mtfl.pretraining import PretrainSettings, pretrain
-from mtfl.randomness import streams
+from mtfl.randomness import stream, streams
 from mtfl.single_task import ENERGY, EVENNESS
 from mtfl.tasks import characters, limit_kernel, sample_tasks, task_kernel
 from mtfl.transfer import FrozenFeatures, TransferSettings, representations, transfer_accuracy
@@ -43,7 +43,7 @@ def _subspace_error(W: Tensor, M: Tensor) -> float:
 
 def _parity_accuracy(features: FrozenFeatures, inputs: GaussianInputs, seed: int) -> float:
     parity = characters(inputs.r)[-1]
-    random = streams(seed, "downstream")["downstream"]
+    random = stream(seed, "downstream")
     return transfer_accuracy(features, inputs, parity, examples=1024, test_examples=4000, generator=random)
 
 
@@ -80,10 +80,10 @@ def _c2(seed: int, *, follow: bool = True, weights: str = "shared labels") -> tu
     inputs, F, W, after = _trained(seed, 4, follow, n=20_000, weight_decay=0.0)
     step, kernel = after - W, task_kernel(F)
     if weights == "other tasks":
-        kernel = task_kernel(sample_tasks(4, 3, law="balanced", generator=streams(seed, "others")["others"]))
+        kernel = task_kernel(sample_tasks(4, 3, law="balanced", generator=stream(seed, "others")))
     kernel = kernel.clamp(min=0) if weights == "attraction" else kernel
     steepest = population_step(*Neurons.of(W, inputs.M), kernel).weights(W, inputs.M)
-    X = inputs.sample(4000, generator=streams(seed, "probe")["probe"])
+    X = inputs.sample(4000, generator=stream(seed, "probe"))
     patterns, b = inputs.patterns(X), torch.zeros_like(W[:, 0])
     before, moved = (
         Anchors.of(relu_features(w, b, X), patterns, 3).totals / patterns.bincount(minlength=8).unsqueeze(1)
@@ -179,7 +179,7 @@ def _anchored(seed: int, follow: bool) -> tuple[Tensor, Tensor, Tensor]:
 def _c7(seed: int, *, most: int = 512, follow: bool = True) -> tuple[Evidence, ...]:
     """Mean over 8 tables of 512 tasks, and over 4 parts of each of them with fewer; the batches are always the same."""
     totals, pulls, M = _anchored(seed, follow)
-    tables = sample_tasks(8 * 512, 3, law="balanced", generator=streams(seed, "tasks")["tasks"]).view(8, 512, 8)
+    tables = sample_tasks(8 * 512, 3, law="balanced", generator=stream(seed, "tasks")).view(8, 512, 8)
     curve = []
     for tasks in (2, 8, 32, 128, 512):
         parts = tables[:, : 4 * min(tasks, most)].reshape(-1, min(tasks, most), 8)

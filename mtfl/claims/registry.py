@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeAlias
@@ -26,6 +26,9 @@ from mtfl import _checks
 Upper: TypeAlias = float
 Lower: TypeAlias = float
 Generous: TypeAlias = float
+
+MOST_SEEDS = 10_000
+"""On how many seeds a claim can be judged at once."""
 
 _FALSE = {"float": (1, -1), "Upper": (-1,), "Lower": (1,), "Generous": (1, -1)}
 """Annotation of a constant -> the directions in which it becomes false."""
@@ -40,6 +43,10 @@ class Evidence:
         measured: its value.
         relation: "at most" or "at least" the bound.
         bound: what the claim allows.
+
+    Raises:
+        TypeError: if a number is none, or the quantity no text.
+        ValueError: for another relation.
     """
 
     what: str
@@ -48,8 +55,10 @@ class Evidence:
     bound: int | float
 
     def __post_init__(self) -> None:
+        _checks.instance("Evidence", "what", self.what, str)
+        _checks.choice("Evidence", "relation", self.relation, ("at most", "at least"))
         for name in ("measured", "bound"):  # integers and NumPy's numbers become floats
-            object.__setattr__(self, name, float(getattr(self, name)))
+            object.__setattr__(self, name, _checks.as_float("Evidence", name, getattr(self, name)))
 
     @property
     def margin(self) -> float:
@@ -81,6 +90,7 @@ def near_mutants(check: Check, relative: float) -> dict[str, Check]:
     Returns:
         What is wrong, as in "mean squared +10 %", -> the check that has to fail.
     """
+    _checks.number("near_mutants", "relative", relative)
     found: dict[str, Check] = {}
     for name, constant in constants(check).items():
         for sign in _FALSE[constant.annotation]:
@@ -91,7 +101,12 @@ def near_mutants(check: Check, relative: float) -> dict[str, Check]:
 
 def constants(check: Check) -> dict[str, inspect.Parameter]:
     """The constants of a check: its keyword-only parameters, not 0, whose annotation says which way is false."""
-    parameters = inspect.signature(check).parameters.values()
+    try:
+        parameters = inspect.signature(check).parameters.values()
+    except (TypeError, ValueError):  # no function, or one of C
+        got, remedy = _checks.shown(check), "Pass the function that measures, or a functools.partial of it."
+        _checks.require(False, "constants", "check", "a function", got, remedy, TypeError)
+        raise
     return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.annotation in _FALSE and p.default}
 
 
@@ -106,6 +121,10 @@ class Claim:
         mutants: name of a wrong version -> the same check on it, which must fail.
         sharpness: the relative error of each of its constants that the check notices; near mutants have it.
         statement: the sentence, for the paper's claims only.
+
+    Raises:
+        TypeError: if a part is of another kind.
+        ValueError: if there is no wrong version, or the sharpness is not positive.
     """
 
     id: str
@@ -116,6 +135,10 @@ class Claim:
     statement: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("id", "chapter", "statement"):
+            _checks.instance("Claim", name, getattr(self, name), str)
+        _checks.instance("Claim", "mutants", self.mutants, Mapping)
+        _checks.number("Claim", "sharpness", self.sharpness)
         remedy = "Add a wrong version on which the check fails."
         _checks.require(bool(self.wrong), "Claim", "mutants", "at least one", f"none for {self.id}", remedy)
 
@@ -149,6 +172,9 @@ def stated(
         mutants: name of a wrong version -> the keywords that make it.
         sharpness: the relative error that near mutants have.
     """
+    _checks.instance("stated", "mutants", mutants, Mapping)
+    for options in mutants.values():
+        _checks.instance("stated", "keywords", options, Mapping)
     wrong = {name: partial(check, **options) for name, options in mutants.items()}
     return Claim(label, chapter, check, wrong, sharpness)
 
@@ -195,14 +221,24 @@ def _room(e: Evidence, nan: float) -> float:
 
 def parts(found: Evidence | tuple[Evidence, ...]) -> tuple[Evidence, ...]:
     """What a check found, one evidence for each part."""
-    return (found,) if isinstance(found, Evidence) else found
+    found = (found,) if isinstance(found, Evidence) else found
+    _checks.sequence("parts", "evidence", found)
+    for part in found:
+        _checks.instance("parts", "evidence", part, Evidence)
+    return found
 
 
-def judge(claim: Claim, seeds: Iterable[int]) -> Verdict:
-    """Run a claim's check and all its mutants, seed by seed, so that they can share what a seed draws."""
-    seeds = tuple(seeds)
-    remedy = "Give at least one seed."
-    _checks.require(bool(seeds), "judge", "seeds", "non-empty", "none", remedy)
+def judge(claim: Claim, seeds: Sequence[int]) -> Verdict:
+    """Run a claim's check and all its mutants, seed by seed, so that they can share what a seed draws.
+
+    Raises:
+        TypeError: if the claim is none, or a seed no integer.
+        ValueError: if there is no seed, a negative one, or more than :data:`MOST_SEEDS`.
+    """
+    _checks.instance("judge", "claim", claim, Claim)
+    _checks.sequence("judge", "seeds", seeds, most=MOST_SEEDS)
+    for seed in seeds:
+        _checks.integer("judge", "seeds", seed, least=0)
     checks = {"": claim.check, **claim.wrong}
     runs = [{name: parts(check(seed)) for name, check in checks.items()} for seed in seeds]
     found = {name: tuple(run[name] for run in runs) for name in checks}

@@ -21,7 +21,7 @@ from mtfl.contrastive import representation_gradient
 from mtfl.inputs import GaussianInputs, HypercubeInputs, sign_patterns
 from mtfl.metrics import conditioning, energy_ratio
 from mtfl.network import TwoLayerReLU
-from mtfl.randomness import streams
+from mtfl.randomness import stream
 from mtfl.tasks import all_tasks, characters, limit_kernel, pattern_signs, sample_tasks, task_kernel
 from mtfl.tasks import walsh_coefficients as walsh
 
@@ -29,7 +29,7 @@ _ROUNDING = 1e-12
 
 
 def _generator(seed: int) -> torch.Generator:
-    return streams(seed, "claims of the setting")["claims of the setting"]
+    return stream(seed, "claims of the setting")
 
 
 def _orthogonal(d: int, generator: torch.Generator) -> Tensor:

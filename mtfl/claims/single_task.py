@@ -29,7 +29,7 @@ from mtfl.moments import PatternMoments, pattern_moments
 from mtfl.network import TwoLayerReLU
 from mtfl.population import Neurons, population_step
 from mtfl.pretraining import PretrainSettings, pretrain
-from mtfl.randomness import streams
+from mtfl.randomness import stream
 from mtfl.single_task import SingleTaskSteps, single_task_steps
 from mtfl.tasks import all_tasks, characters, degree_one, degree_two, equivalence_classes, pattern_signs
 from mtfl.tasks import walsh_coefficients as walsh
@@ -39,7 +39,7 @@ _FAR = 10**6  # a dimension where epsilon is about 1/1000
 
 
 def _random(seed: int) -> torch.Generator:
-    return streams(seed, "claims of a single task")["claims of a single task"]
+    return stream(seed, "claims of a single task")
 
 
 def _neurons(m: int, r: int, generator: torch.Generator, *, size: float = 0.5) -> Neurons:
@@ -385,7 +385,7 @@ def _count(
     turned_start, turned_inputs = TwoLayerReLU(start.W @ turn.T, start.b, start.A), _Changed(M, lambda X: X @ turn.T)
     runs = (start, GaussianInputs(M), f[moved]), (turned_start, turned_inputs, -F.roll(other, 0)[5 + seed % 6])
     first_run, second_run = (
-        pretrain(network, inputs, task[None], settings, generator=streams(seed, "batches")["batches"]).history
+        pretrain(network, inputs, task[None], settings, generator=stream(seed, "batches")).history
         for network, inputs, task in runs
     )
     differences = (

@@ -15,7 +15,7 @@ import torch
 from scipy.special import log_ndtr, ndtr, ndtri, wofz
 from torch import Tensor
 
-from mtfl.claims.draws import balanced_tasks
+from mtfl.claims.draws import balanced_tasks, relative
 from mtfl.claims.registry import Claim, Evidence, Generous, Lower, Upper, stated
 from mtfl.inputs import GaussianInputs
 from mtfl.many_tasks import learned_steps
@@ -31,7 +31,7 @@ from mtfl.population import (
     population_step,
 )
 from mtfl.pretraining import PretrainSettings, pretrain
-from mtfl.randomness import streams
+from mtfl.randomness import stream
 from mtfl.tasks import (
     all_tasks,
     degree_one,
@@ -47,7 +47,7 @@ _C0 = 1 / math.sqrt(2 * math.pi)
 
 
 def _generator(seed: int) -> torch.Generator:
-    return streams(seed, "claims of training")["claims of training"]
+    return stream(seed, "claims of training")
 
 
 def _at_most(bound: float, **measured: float | Tensor) -> tuple[Evidence, ...]:
@@ -591,7 +591,7 @@ def _flow(
     omega = math.acosh(1.25)
     envelope = excess * math.cosh(omega / 2) * math.exp(-12.5 * omega)
     return (
-        *_at_most(1e-9, closed_form=(run.neurons.V - closed(V, A, 9)).norm() / run.neurons.V.norm(),
+        *_at_most(1e-9, closed_form=relative(closed(V, A, 9), run.neurons.V),
                   part_outside=(run.neurons.tau - taus[0]).abs(),
                   lower_bound_on_conditioning=_off(aligned[0], lower),
                   upper_bound_on_conditioning=_off(aligned[1], upper),

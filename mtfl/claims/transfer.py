@@ -17,13 +17,13 @@ from scipy.optimize import minimize
 from scipy.special import wofz
 from scipy.stats import chi2
 
-from mtfl.claims.draws import balanced_tasks, gauss_hermite
+from mtfl.claims.draws import balanced_tasks, gauss_hermite, relative
 from mtfl.claims.registry import Claim, Evidence, Generous, Upper, stated
 from mtfl.contrastive import margin_loss
 from mtfl.inputs import GaussianInputs
 from mtfl.moments import pattern_moments
 from mtfl.population import Neurons, leading_order_step, population_flow, population_step
-from mtfl.randomness import streams
+from mtfl.randomness import stream
 from mtfl.tasks import (
     all_tasks,
     characters,
@@ -43,7 +43,7 @@ _LARGE = 1e6  # a dimension in which the first terms are all that is left
 
 
 def _gaussian(seed: int, name: str, *shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=streams(seed, name)[name], dtype=torch.float64)
+    return torch.randn(*shape, generator=stream(seed, name), dtype=torch.float64)
 
 
 def _all_signs(seed: int, count: int, r: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -252,12 +252,12 @@ def _dimension_free(
 ) -> tuple[Evidence, ...]:
     """Features in two dimensions from common draws: five tasks, then all of a law, whose features are the oracle's."""
     m, r, n = 32, 3, 50
-    some = sample_tasks(5, r, law=law, generator=streams(seed, "tasks")["tasks"])
+    some = sample_tasks(5, r, law=law, generator=stream(seed, "tasks"))
     table = all_tasks(r) if law == "uniform" else balanced_tasks(r)
     G, h = _gaussian(seed, "G", m, r), _gaussian(seed, "h", n, r)
     features: dict[str, list[torch.Tensor]] = {"five": [], "all": [], "oracle": []}
     for d in (8, 200):
-        M = GaussianInputs.random(d, r, generator=streams(seed, f"M{d}")[f"M{d}"]).M
+        M = GaussianInputs.random(d, r, generator=stream(seed, f"M{d}")).M
         outside = torch.eye(d, dtype=M.dtype) - M @ M.T
         W = (G @ M.T + _gaussian(seed, f"W{d}", m, d) @ outside) / math.sqrt(d)
         X = h @ M.T + _gaussian(seed, f"X{d}", n, d) @ outside
@@ -266,7 +266,7 @@ def _dimension_free(
             for F in (some, table if every else some)
         )
         for found, weights in zip(features.values(), (five, taught, G @ M.T), strict=True):
-            found.append(FrozenFeatures.of(weights, generator=streams(seed, "biases")["biases"])(X))
+            found.append(FrozenFeatures.of(weights, generator=stream(seed, "biases"))(X))
     gaps = [features["five"][0] - features["five"][1], *(x - features["oracle"][0] for x in features["all"])]
     five, *oracle = (float(gap.abs().max()) for gap in gaps)
     return (
@@ -316,7 +316,7 @@ def _mean_factors() -> tuple[float, float]:
 @lru_cache(maxsize=1)
 def _odd_shapes(seed: int, odd: bool, biases: bool, decay: bool, rescale: bool) -> tuple[float, float]:
     """Common g: gap of learned rows between d = 8 and 4096 for four odd tasks; for all, gap to the oracle's rows."""
-    half, sign = sample_tasks(4, 3, generator=streams(seed, "tasks")["tasks"])[:, :4], -1 if odd else 1
+    half, sign = sample_tasks(4, 3, generator=stream(seed, "tasks"))[:, :4], -1 if odd else 1
     every = task_kernel(all_tasks(3)[(all_tasks(3) == sign * all_tasks(3).flip(1)).all(1)])
     kernel, g = task_kernel(torch.cat([half, sign * half.flip(1)], 1)), _gaussian(seed, "g", 32, 3)
     shapes, gaps = [], []
@@ -336,7 +336,7 @@ def _odd_shapes(seed: int, odd: bool, biases: bool, decay: bool, rescale: bool) 
 @lru_cache(maxsize=1)
 def _distances(seed: int, law: str) -> tuple[tuple[float, float], ...]:
     """nu_1 and distance of 40 neurons in dimension 2^20 for eleven tasks, then for these and their mirrored ones."""
-    some = sample_tasks(11, 3, law=law, generator=streams(seed, "some")["some"])
+    some = sample_tasks(11, 3, law=law, generator=stream(seed, "some"))
     V = _gaussian(seed, "v", 40, 3) / 2**10
     return _from_leading_order(V, some), _from_leading_order(V, torch.cat([some, some.flip(1)]))
 
@@ -363,7 +363,7 @@ def _exact_dimension_free(
 ) -> tuple[Evidence, ...]:
     gap, oracle = _odd_shapes(seed, odd, biases, decay, rescale)
     V, tau = _gaussian(seed, "v", 20, 3), 0.2 + _gaussian(seed, "tau", 20).abs()
-    b, kernel = torch.full_like(tau, 0.2 * biases), task_kernel(sample_tasks(5, 3, generator=streams(seed, "F")["F"]))
+    b, kernel = torch.full_like(tau, 0.2 * biases), task_kernel(sample_tasks(5, 3, generator=stream(seed, "F")))
     one, three = (population_step(t * V, t * tau, b, kernel) for t in (1, 3))
     parallel = float((3**inside * one.parallel / three.parallel - 1).abs().max())
     perpendicular = float((3**outside * one.perpendicular / (3 * three.perpendicular) - 1).abs().max())
@@ -408,7 +408,7 @@ def _remainder(
         pairs = (square.sum(1) ** 2 - (square**2).sum(1)) / 2
         first, second = V / (inside * math.pi * 7), -outside / (math.pi**3 * 7) * pairs
         share = step.perpendicular.square().sum() / step.parallel.square().sum()
-        off = ((step.parallel - first).norm() / first.norm(), (step.perpendicular - second).norm() / second.norm())
+        off = relative(step.parallel, first), relative(step.perpendicular, second)
         errors.append([float(x) for x in (*off, share)])
     powers = np.log(np.array(errors[0]) / np.array(errors[1])) / math.log(4) - (shape, outer, energy)
     return (
@@ -439,7 +439,7 @@ def _slope_of_risk(seed: int) -> float:
     h, f = _all_signs(seed, 500)
     rest = _gaussian(seed, "rest", 500, 29).repeat_interleave(8, 0)
     x, W = torch.cat([h, rest], 1), _gaussian(seed, "W", 32, 32) / math.sqrt(32)
-    phi, found = torch.relu(x @ W.T + 2 * torch.rand(32, dtype=x.dtype, generator=streams(seed, "b")["b"]) - 1), []
+    phi, found = torch.relu(x @ W.T + 2 * torch.rand(32, dtype=x.dtype, generator=stream(seed, "b")) - 1), []
     rho = (f @ phi / len(f)).norm()
     for ridge in (100.0, 1.0, 0.1, 0.01):
         a = _best_head(phi, f, ridge=ridge)

@@ -123,7 +123,8 @@ export function walshCoefficients(F, r) {
 
 /**
  * A table of random tasks (T, K): "uniform" labels are fair coins, "balanced" tasks have as many +1 as -1, a "parity"
- * is plus or minus the product of z_i over a random non-empty set.
+ * is plus or minus the product of z_i over a random non-empty set, a "junta" a uniform function of two random features, a
+ * "threshold" the sign of w . z + c with normal w and c.
  */
 export function sampleTasks(T, r, law, rng) {
   const K = 2 ** r, F = new Float64Array(T * K), chi = law === "parity" ? characters(r) : null;
@@ -139,6 +140,12 @@ export function sampleTasks(T, r, law, rng) {
     } else if (law === "parity") {
       const S = 1 + rng.below(K - 1), sign = rng.next() >>> 31 ? 1 : -1;
       for (let k = 0; k < K; k++) F[start + k] = sign * chi[S * K + k];
+    } else if (law === "junta") {
+      const one = rng.below(r), other = r > 1 ? (one + 1 + rng.below(r - 1)) % r : one, labels = rng.next() >>> 28;
+      for (let k = 0; k < K; k++) F[start + k] = labels >> (2 * (k >> one & 1) + (k >> other & 1)) & 1 ? 1 : -1;
+    } else if (law === "threshold") {
+      const w = Array.from({ length: r }, rng.normal), offset = rng.normal();
+      for (let k = 0; k < K; k++) F[start + k] = w.reduce((sum, x, i) => sum + (k >> i & 1 ? x : -x), offset) > 0 ? 1 : -1;
     } else {
       throw unknownLaw("sampleTasks", law);
     }
@@ -146,8 +153,8 @@ export function sampleTasks(T, r, law, rng) {
   return F;
 }
 
-function unknownLaw(where, law) {
-  return new Error(`${where}: law must be uniform, balanced or parity; got ${law}. Choose one of these words.`);
+export function unknownLaw(where, law) {
+  return new Error(`${where}: law must be uniform, balanced, parity, junta or threshold; got ${law}. Choose one of these words.`);
 }
 
 /**
@@ -160,7 +167,7 @@ export function taskKernel(F, r) {
 }
 
 /** Add tasks from ... to - 1 of F to a kernel's sum, or take them away: exact, since all are whole numbers. */
-function addTasks(sum, F, K, from, to, sign) {
+export function addTasks(sum, F, K, from, to, sign) {
   for (let t = from * K; t < to * K; t += K) {
     for (let k = 0; k < K; k++) {
       const label = sign * F[t + k];
@@ -199,12 +206,22 @@ export function taskStream(r, law, rng) {
 }
 
 /**
- * The task kernel (K, K) of infinitely many tasks: 1{z = z'} (uniform) or (K 1{z = z'} - 1) / (K - 1) (balanced, parity).
+ * The task kernel (K, K) of infinitely many tasks, as `mtfl.limit_kernel` gives it.
  */
 export function limitKernel(r, law) {
-  const K = 2 ** r, apart = -1 / (K - 1), away = { uniform: 0, balanced: apart, parity: apart }[law];
-  if (away === undefined) throw unknownLaw("limitKernel", law);
-  return Float64Array.from({ length: K * K }, (_, n) => (n % (K + 1) ? away : 1));
+  const K = 2 ** r, apart = -1 / (K - 1), at = {
+    uniform: (agree) => (agree === r ? 1 : 0),
+    balanced: (agree) => (agree === r ? 1 : apart),
+    parity: (agree) => (agree === r ? 1 : apart),
+    junta: (agree) => (r > 1 ? (agree * (agree - 1)) / (r * (r - 1)) : agree),
+    threshold: (agree) => (2 / Math.PI) * Math.asin((2 * agree - r + 1) / (r + 1)),
+  }[law];
+  if (at === undefined) throw unknownLaw("limitKernel", law);
+  return Float64Array.from({ length: K * K }, (_, n) => { // by how many features agree
+    let differ = (n % K) ^ Math.floor(n / K), agree = r;
+    for (; differ; differ &= differ - 1) agree--;
+    return at(agree);
+  });
 }
 
 /**
@@ -239,11 +256,11 @@ export function batchPulls(X, patterns, kernel, w) {
 
 // Moments of a neuron given the pattern
 
-const DAWSON_STEP = 1 / 16, DAWSON_REACH = 12, DAWSON_ORDER = 9;
-const DAWSON_TABLE = dawsonTable();
+export const DAWSON_STEP = 1 / 16, DAWSON_REACH = 12, DAWSON_ORDER = 9;
+export const DAWSON_TABLE = dawsonTable();
 
 /** Taylor coefficients around 0, 1/16, ...: values by Rybicki's sum, then the recurrence that F' = 1 - 2xF gives. */
-function dawsonTable() {
+export function dawsonTable() {
   const rows = DAWSON_REACH / DAWSON_STEP + 1, table = new Float64Array(rows * DAWSON_ORDER), h = 0.25;
   for (let j = 0; j < rows; j++) {
     const x = j * DAWSON_STEP, t = table.subarray(j * DAWSON_ORDER, (j + 1) * DAWSON_ORDER);
@@ -279,8 +296,8 @@ export function faddeeva(x) {
   return [Math.exp(-x * x), (2 / Math.sqrt(Math.PI)) * dawson(x)];
 }
 
-const TAIL = 8.6, MIDPOINTS_DOWN_TO = 0.02, MIDPOINTS_WITHOUT_BIAS = 0.1;
-const RAY_STEP = 0.08, RAY_FROM = -3.7, RAY_TO = 37;
+export const TAIL = 8.6, MIDPOINTS_DOWN_TO = 0.02, MIDPOINTS_WITHOUT_BIAS = 0.1;
+export const RAY_STEP = 0.08, RAY_FROM = -3.7, RAY_TO = 37;
 
 /**
  * The moments of relu(s), s = w . x + b, of every neuron given every pattern: the integrals of `mtfl.moments`.
@@ -347,7 +364,39 @@ export function patternMoments(V, tau, b = null) {
   return { mean, active, first, density, m, r };
 }
 
+/**
+ * The moments of leaky ReLUs without biases, psi(s) = relu(s) - leak relu(-s), from those of the ReLU.
+ * @param moments of `patternMoments`
+ * @param V (m, r) of the same neurons
+ * @param {number} leak the slope on the negative side: -1 for the absolute value, 1 for the identity
+ */
+export function leakyMoments({ mean, active, first, density, m, r }, V, leak) {
+  const K = 2 ** r, half = Math.sqrt(2 / Math.PI), kept = 1 - leak, leaky = mean.map((value) => kept * value);
+  for (let j = 0; j < m; j++) { // psi(s) = kept relu(s) + leak s
+    for (let k = 0; k < K; k++) {
+      for (let i = 0; i < r; i++) leaky[j * K + k] += leak * half * (k >> i & 1 ? V[j * r + i] : -V[j * r + i]);
+    }
+  }
+  return { mean: leaky, active, first: first.map((value) => kept * value + leak * half),
+    density: density.map((value) => kept * value), m, r };
+}
+
 // Steps of the representation
+
+/**
+ * How well each neuron knows the tasks: their mean squared correlation with it (m), half of whose gradient is the step.
+ * @param moments of `patternMoments` or `leakyMoments`
+ * @param kernel (K, K) of a table of tasks or of infinitely many
+ */
+export function squaredCorrelations({ mean, m, r }, kernel) {
+  const K = 2 ** r, squares = new Float64Array(m);
+  for (let j = 0; j < m; j++) {
+    for (let k = 0; k < K; k++) {
+      for (let l = 0; l < K; l++) squares[j] += (mean[j * K + k] * kernel[k * K + l] * mean[j * K + l]) / (K * K);
+    }
+  }
+  return squares;
+}
 
 /**
  * The negative population gradient of each neuron: infinitely many inputs, heads one small step from zero.
@@ -434,10 +483,8 @@ export function moved({ V, tau }, step, stepSize, decay = 0) {
 
 // How much of the subspace the neurons hold
 
-/**
- * Singular values of A (m, n), largest first, by one-sided Jacobi rotations of its columns: small ones keep their digits.
- */
-export function singularValues(A, n) {
+/** The columns of A (m, n), longest first, turned by one-sided Jacobi rotations until they are orthogonal. */
+export function orthogonalColumns(A, n) {
   const columns = Array.from({ length: n }, (_, i) => Float64Array.from({ length: A.length / n }, (_, j) => A[j * n + i]));
   const dot = (x, y) => x.reduce((sum, value, j) => sum + value * y[j], 0);
   for (let sweep = 0, turned = true; turned && sweep < 60; sweep++) {
@@ -452,11 +499,33 @@ export function singularValues(A, n) {
       }
     }
   }
-  return columns.map((x) => Math.sqrt(dot(x, x))).sort((a, b) => b - a);
+  return columns.map((column) => ({ column, length: Math.sqrt(dot(column, column)) })).sort((a, b) => b.length - a.length);
+}
+
+/**
+ * Singular values of A (m, n), largest first: small ones keep their digits.
+ */
+export function singularValues(A, n) {
+  return orthogonalColumns(A, n).map(({ length }) => length);
+}
+
+/**
+ * Where points (C, n) lie in the plane of their two largest principal components, through 0; (C, 2). Of each component
+ * the largest coordinate is positive; all are 0 where rounding is all that there is.
+ */
+export function principalPlaces(points, n) {
+  const found = orthogonalColumns(points, n), places = new Float64Array((2 * points.length) / n);
+  for (const axis of [0, 1]) {
+    const { column, length } = found[axis];
+    if (!(length > 1e-9 * found[0].length)) continue;
+    const sign = Math.sign(column.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most)));
+    column.forEach((value, k) => (places[2 * k + axis] = sign * value));
+  }
+  return places;
 }
 
 /** Cosine and sine of the rotation that makes [[xx, xy], [xy, yy]] diagonal. */
-function rotation(xx, yy, xy) {
+export function rotation(xx, yy, xy) {
   const zeta = (yy - xx) / (2 * xy), t = (zeta < 0 ? -1 : 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
   const c = 1 / Math.hypot(1, t);
   return [c, c * t];
@@ -478,6 +547,48 @@ export function recovery({ V, tau }) {
   };
 }
 
+// Relabelled classes
+
+/**
+ * T relabellings of C classes, each with the label +1 for half of them; (T, C).
+ */
+export function relabellings(T, C, rng) {
+  const F = new Float64Array(T * C).fill(-1);
+  for (let t = 0; t < T; t++) {
+    const order = Array.from({ length: C }, (_, c) => c);
+    for (let c = C - 1; c > 0; c--) {
+      const other = rng.below(c + 1);
+      [order[c], order[other]] = [order[other], order[c]];
+    }
+    for (let c = 0; c < Math.floor(C / 2); c++) F[t * C + order[c]] = 1;
+  }
+  return F;
+}
+
+/** The kernel of infinitely many such tasks; (C, C). */
+export function relabellingKernel(C) {
+  return Float64Array.from({ length: C * C }, (_, n) => (n % (C + 1) ? -1 / (C - 1 + (C % 2)) : 1));
+}
+
+/**
+ * The linear half of one step on tasks with the kernel K (C, C) of equally frequent classes with the means R (C, n): the
+ * matrix R^T K R / (4 C^2) that it applies to a neuron, and the class means seen through it.
+ * @returns {{step: Float64Array, means: Float64Array}} (n, n) and (C, n)
+ */
+export function relabelledStep(R, K, C) {
+  const n = R.length / C, pulled = new Float64Array(C * n), step = new Float64Array(n * n), means = new Float64Array(C * n);
+  for (let c = 0; c < C; c++) {
+    for (let e = 0; e < C; e++) for (let j = 0; j < n; j++) pulled[c * n + j] += K[c * C + e] * R[e * n + j];
+  }
+  for (let c = 0; c < C; c++) {
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) step[i * n + j] += (R[c * n + i] * pulled[c * n + j]) / (4 * C * C);
+  }
+  for (let c = 0; c < C; c++) {
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) means[c * n + j] += R[c * n + i] * step[i * n + j];
+  }
+  return { step, means };
+}
+
 /**
  * The edges of the Marchenko-Pastur law: where the eigenvalues of (1/T) sum_t g_t g_t^T lie for g_t ~ N(0, I_r) as both
  * grow with r / T = ratio.
@@ -493,4 +604,134 @@ export function marchenkoPasturEdges(ratio) {
 export function marchenkoPasturDensity(x, ratio) {
   const [low, high] = marchenkoPasturEdges(ratio);
   return x > low && x < high ? Math.sqrt((high - x) * (x - low)) / (2 * Math.PI * ratio * x) : 0;
+}
+
+// Interpolants of least norm
+
+/**
+ * How much the slopes of the lines through points (x_i, y_t(x_i)) change at the inner ones.
+ * @param x (n) increasing
+ * @param Y (T, n)
+ * @returns {Float64Array} (T, n - 2)
+ */
+export function slopeChanges(x, Y) {
+  const n = x.length, inner = n - 2, slope = (k, i) => (Y[k + i + 1] - Y[k + i]) / (x[i + 1] - x[i]);
+  return Float64Array.from({ length: (Y.length / n) * inner }, (_, k) => {
+    const start = Math.floor(k / inner) * n, i = k % inner;
+    return slope(start, i + 1) - slope(start, i);
+  });
+}
+
+/**
+ * The gaps between two points in which interpolants of all tasks with the least sum of |kink| differ: where the changes of
+ * slope at both ends, as vectors over tasks, are parallel and not 0. One kink inside may take the place of both.
+ * @returns {{gaps: number[], at: number[], dips: number[]}} the number of the left point, where that kink stands, and how far it
+ *   leads from the straight line: y less y of the line; (gaps, T).
+ */
+export function ambiguousGaps(x, Y) {
+  const n = x.length, inner = n - 2, T = Y.length / n, changes = slopeChanges(x, Y), found = { gaps: [], at: [], dips: [] };
+  const product = (i, j) => Array.from({ length: T }, (_, t) => changes[t * inner + i] * changes[t * inner + j]).reduce((sum, part) => sum + part, 0);
+  for (let i = 0; i + 1 < inner; i++) {
+    const before = Math.sqrt(product(i, i)), after = Math.sqrt(product(i + 1, i + 1));
+    if (product(i, i + 1) <= (1 - 1e-9) * before * after) continue; // as it is where one of them is 0
+    const width = x[i + 2] - x[i + 1], share = after / (before + after);
+    found.gaps.push(i + 1);
+    found.at.push(x[i + 1] + share * width);
+    for (let t = 0; t < T; t++) found.dips.push(-(changes[t * inner + i] + changes[t * inner + i + 1]) * share * (1 - share) * width);
+  }
+  return found;
+}
+
+// Inputs of several sizes
+
+/**
+ * The negative population gradient of each neuron on inputs N(0, Sigma) and any tasks sign(M . x) and -sign(M . x).
+ * @param W (m, d) neurons without bias
+ * @param Sigma (d, d)
+ * @param M (d)
+ * @returns {Float64Array} (m, d): Sigma M (M . Sigma w) / (2 pi M . Sigma M)
+ */
+export function colouredStep(W, Sigma, M) {
+  const d = M.length, dot = (x, y, from = 0) => y.reduce((sum, value, i) => sum + value * x[from + i], 0);
+  const carried = Float64Array.from(M, (_, i) => dot(Sigma, M, i * d)), scale = 2 * Math.PI * dot(M, carried);
+  return Float64Array.from(W, (_, n) => (carried[n % d] * dot(W, carried, n - (n % d))) / scale);
+}
+
+/**
+ * The same from a batch for the heads and a fresh one for the neurons, each of inputs X (n, d) with labels y (n).
+ */
+export function sampledStep(W, heads, fresh, d) {
+  const step = new Float64Array(W.length), seen = ({ X }, i, from) => {
+    let score = 0;
+    for (let k = 0; k < d; k++) score += W[from + k] * X[i * d + k];
+    return Math.max(0, score);
+  };
+  for (let from = 0; from < W.length; from += d) {
+    const head = heads.y.reduce((sum, label, i) => sum + label * seen(heads, i, from), 0) / heads.y.length;
+    fresh.y.forEach((label, i) => {
+      if (seen(fresh, i, from) > 0) for (let k = 0; k < d; k++) step[from + k] += (head * label * fresh.X[i * d + k]) / fresh.y.length;
+    });
+  }
+  return step;
+}
+
+// Reading examples in context
+
+/**
+ * The arc-cosine kernel E relu(w . x) relu(w . y) of w ~ N(0, I), from |x|^2, |y|^2 and x . y.
+ */
+export function arcCosine(xx, yy, xy) {
+  const size = Math.sqrt(xx * yy), cosine = Math.max(-1, Math.min(1, xy / (size || 1))), angle = Math.acos(cosine);
+  return (size * (Math.sin(angle) + (Math.PI - angle) * cosine)) / (2 * Math.PI);
+}
+
+/**
+ * The Cholesky factor L (n, n) of G + ridge I; null if that is not positive definite.
+ * @param G (n, n), of which the lower half is read, with rows `wide` apart
+ */
+export function choleskyFactor(G, n, wide = n, ridge = 0) {
+  const L = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = G[i * wide + j] + (i === j ? ridge : 0);
+      for (let k = 0, x = i * n, y = j * n; k < j; k++) sum -= L[x + k] * L[y + k];
+      if (i === j && !(sum > 0)) return null;
+      L[i * n + j] = i === j ? Math.sqrt(sum) : sum / L[j * n + j];
+    }
+  }
+  return L;
+}
+
+/**
+ * What kernel ridge regression needs of its inputs as examples come one by one.
+ * @param K (n, n) kernel of the examples
+ * @param cross (n, q) kernel of examples and queries
+ * @param {number} ridge
+ * @returns {{L: Float64Array, P: Float64Array}} the Cholesky factor L of K + ridge I (n, n), and L^-1 cross (n, q)
+ */
+export function ridgeFactors(K, cross, ridge) {
+  const n = Math.round(Math.sqrt(K.length)), q = cross.length / n, L = choleskyFactor(K, n, n, ridge), P = Float64Array.from(cross);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) {
+      const weight = L[i * n + k];
+      for (let a = 0; a < q; a++) P[i * q + a] -= weight * P[k * q + a];
+    }
+    for (let a = 0; a < q; a++) P[i * q + a] /= L[i * n + i];
+  }
+  return { L, P };
+}
+
+/**
+ * The answers of kernel ridge regression after the first 1, 2, ... n examples with labels y (n).
+ * @returns {Float64Array} (n, q)
+ */
+export function ridgeAnswers({ L, P }, y) {
+  const n = y.length, q = P.length / n, z = new Float64Array(n), answers = new Float64Array(n * q);
+  for (let i = 0; i < n; i++) { // L z = y; each example adds its own term
+    z[i] = y[i];
+    for (let k = 0; k < i; k++) z[i] -= L[i * n + k] * z[k];
+    z[i] /= L[i * n + i];
+    for (let a = 0; a < q; a++) answers[i * q + a] = (i ? answers[(i - 1) * q + a] : 0) + z[i] * P[i * q + a];
+  }
+  return answers;
 }

@@ -1,7 +1,8 @@
 """A figure for readers to move: on a page without Python, and in Jupyter as a widget.
 
 A figure is one JavaScript module `NAME.js` in this folder that exports `render({ model, el })` and imports only from
-`engine.js` and `ui.js`, and a subclass of :class:`Explorable` whose traits are its state.
+`engine.js` and `ui.js`, or from others that its class names, and a subclass of :class:`Explorable` whose traits are its
+state.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from mtfl._checks import instance, require, shown
+from mtfl._checks import require, shown, text
 
 FOLDER = Path(__file__).parent
 SHARED = ("engine.js", "ui.js")
@@ -51,8 +52,10 @@ STAND_IN = """
 """
 
 
-def bundle(figure: Path) -> str:
-    """One module out of the shared ones and a figure's, without imports and exports: they share one scope.
+def bundle(figure: Path, also: tuple[str, ...] = ()) -> str:
+    """One module out of the shared ones, those of names ``also`` and a figure's, without imports and exports.
+
+    They share one scope.
 
     An import is one statement ``import { a, b } from "./ui.js";`` at the beginning of a line, and only functions and
     constants are exported, where they are declared.
@@ -61,7 +64,7 @@ def bundle(figure: Path) -> str:
         ValueError: if a module imports or exports in another way, or two modules declare the same name.
     """
     parts, owner = [], {}
-    for path in [*(FOLDER / name for name in SHARED), figure]:
+    for path in [*(FOLDER / name for name in (*SHARED, *also)), figure]:
         source = EXPORT.sub("", IMPORT.sub("", path.read_text("utf8")))
         if other := LEFT_OVER.search(source):
             raise ValueError(
@@ -223,6 +226,9 @@ class Explorable(anywidget.AnyWidget):
     module = ""
     """Name of the JavaScript module, without its ending."""
 
+    also: tuple[str, ...] = ()
+    """Modules that it imports from besides the shared ones, each after those that it imports from itself."""
+
     heights = ("30rem", "50rem")
     """Room kept for the figure before it is drawn, on a wide and on a narrow page."""
 
@@ -241,8 +247,8 @@ class Explorable(anywidget.AnyWidget):
             known = key in self._own() and not self.traits()[key].read_only
             require(known, where, "arguments", f"among {own}", key, "Correct the name.", TypeError)
             if key in ("name", "title", "alt"):
-                instance(where, key, value, str)
-        self._source = bundle(FOLDER / f"{self.module}.js")
+                text(where, key, value)
+        self._source = bundle(FOLDER / f"{self.module}.js", self.also)
         self._esm = self._source + "\nexport default { render };\n"
         self._css = (FOLDER / "explorables.css").read_text("utf8")
         super().__init__(**self._in_order(state))
@@ -258,6 +264,11 @@ class Explorable(anywidget.AnyWidget):
     def rules(self) -> dict[str, dict[str, Any]]:
         """The rule of each setting, as both languages judge by it."""
         return {key: dict(trait.rule) for key, trait in self.traits().items() if isinstance(trait, Setting)}
+
+    @traitlets.validate("name", "title", "alt")
+    def _in_unicode(self, proposal: Any) -> str:
+        text(type(self).__name__, proposal.trait.name, proposal.value)
+        return proposal.value
 
     @traitlets.default("settings")
     def _default_settings(self) -> dict[str, dict[str, Any]]:

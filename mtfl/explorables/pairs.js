@@ -145,12 +145,12 @@ export function render({ model, el }) {
     trail.setAttribute("d", earlier.length ? line(...earlier.map((x) => scaled(x, STEP))) : "");
     const tasks = T === "inf" ? `infinitely many ${law} tasks` : T === 1 ? `one ${law} task` : `${T} ${law} tasks`;
     const tilt = Math.abs(above).toFixed(0), height = tilt === "0" ? "in the plane" : `${tilt}° ${above < 0 ? "below" : "above"} the plane`;
-    const place = `${aside.toFixed(0)}° from the neuron's shadow, ${height}`;
+    const place = `${aside.toFixed(0)}° from the neuron’s shadow, ${height}`;
     const limit = limitKernel(2, law);
     const why = T === 1 ? "Every pair counts in full: equal labels pull, different labels push."
       : Math.max(...kernel.map((value, n) => Math.abs(value - limit[n]))) > NEAR
         ? `Some quadrants agree or differ by chance${aside < 20 ? ", here without harm" : ""}.`
-      : aside > 20 ? "The neuron's shadow is small, and what is left of chance is larger."
+      : aside > 20 ? "The neuron’s shadow is small, and what is left of chance is larger."
       : law === "balanced" ? "Pairs within a quadrant pull, the others push, and the sum falls on the shadow."
       : "Pairs within a quadrant pull, the others nearly cancel: the neuron grows, and turns to its shadow.";
     view.say(is_still ? `With ${tasks} the pulls and pushes cancel: the neuron does not move.` : `With ${tasks} the step points ${place}. ${why}`);

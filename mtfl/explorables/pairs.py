@@ -60,8 +60,8 @@ class PullingPairs(Explorable):
     title = traitlets.Unicode("Pairs of inputs pull and push a neuron").tag(sync=True)
     alt = traitlets.Unicode(
         "A neuron as an arrow above the plane of two features, among four dozen inputs. Strings show which inputs pull "
-        "it and which push it, and a thick arrow is their sum, the neuron's step. On one task it points anywhere; as "
-        "tasks are added it turns into the plane, onto the neuron's shadow."
+        "it and which push it, and a thick arrow is their sum, the neuron’s step. On one task it points anywhere; as "
+        "tasks are added it turns into the plane, onto the neuron’s shadow."
     ).tag(sync=True)
     inputs = traitlets.List(read_only=True, help="the batch, (48, 3), row by row").tag(sync=True)
 

@@ -61,7 +61,7 @@ class TransferGrid(Explorable):
     def _default_alt(self) -> str:
         return (
             "Accuracy of a new head on oracle, pretrained, single-task and random features, as dots with bands and as "
-            "curves over the dimension: the oracle's is flat, that of pretrained features falls. Sliders set the "
+            "curves over the dimension: the oracle’s is flat, that of pretrained features falls. Sliders set the "
             "dimension, the pretraining tasks and the examples."
         )
 

@@ -41,8 +41,8 @@ const WRITE = 400; // ms between changes of the address: browsers take some two 
  * Open a view: what a figure's render function starts with, and whose `end` it returns.
  *
  * The element is emptied and becomes a group named by the state's title. Links in the text whose address is
- * `#NAME?key=value&key=value` set this state when NAME is its name, and what is not in the link stays as it is. A link of
- * class mtfl-scrub, whose text is a number, gives way to that number as a slider (`numbers`).
+ * `#NAME?key=value&key=value` set this state when NAME is its name, and what is not in the link stays as it is, or, where it
+ * says `start` as well, becomes what it was at the start. A link of class mtfl-scrub, whose text is a number, gives way to that number as a slider (`numbers`).
  *
  * On a page the state stands in the address as well, in the same form: what differs from the figure's start. There it
  * is complete. Each entry of the history holds the states of all figures, so that Back, Forward and a reload bring them
@@ -51,7 +51,8 @@ const WRITE = 400; // ms between changes of the address: browsers take some two 
  *   `get(key)`, `set({ key: value })`: the state, within its rules;
  *   `watch(keys, run)`: run now, and once after changes of these keys;
  *   `add(...nodes)`: append to the figure;
- *   `say(text)`: the sentence under the picture, which is its text alternative too; `words` is its element;
+ *   `say(text, aloud)`: the sentence under the picture, which is its text alternative too, and what a screen reader says when it has
+ *     been so for a while, by default the same; `words` is the element;
  *   `picture(node)`: this picture is the one that the sentence describes;
  *   `report({ key: value })`: numbers for Python to read back, at most every 150 ms;
  *   `animate(ms, tick)`: call tick(0 ... 1) for each frame, only tick(1) where the reader wants no motion;
@@ -68,7 +69,7 @@ export function openView({ model, el }) {
   const endings = [], described = [];
   const status = html("p", { class: "mtfl-status", role: "status" });
   const words = html("p", { class: "mtfl-words", "aria-hidden": "true" });
-  let quiet = 0, reporting = 0, writing = 0, frame = 0, ended = false, asked = false, sentence = "", note = "", attend = null;
+  let quiet = 0, reporting = 0, writing = 0, frame = 0, ended = false, asked = false, sentence = "", note = "", attend = null, heard = "", coming = null;
   const settings = model.get("settings"), keys = Object.keys(settings), name = model.get("name");
   const get = (key) => within(model.get(key), settings[key], model.get);
   const now = () => Object.fromEntries(keys.map((key) => [key, get(key)]));
@@ -80,11 +81,13 @@ export function openView({ model, el }) {
   el.replaceChildren(status);
 
   const tell = () => {
-    const text = note ? `${sentence} (${note}.)` : sentence;
+    const noted = (text) => (note ? `${text} (${note}.)` : text), text = noted(sentence), aloud = noted(heard);
     words.textContent = text;
     for (const node of described) node.setAttribute("aria-label", text);
+    if (aloud === coming) return;
     clearTimeout(quiet);
-    if (!attend) quiet = setTimeout(() => (status.textContent = text), QUIET);
+    coming = attend ? null : aloud;
+    if (!attend) quiet = setTimeout(() => (status.textContent = aloud), QUIET);
   };
   const query = () => keys.filter((key) => get(key) !== start[key]).map((key) => `${key}=${get(key)}`).join("&");
   const address = () => (query() ? `#${name}?${query()}` : `#${name}`);
@@ -127,8 +130,9 @@ export function openView({ model, el }) {
       described.push(node);
       return node;
     },
-    say(text) {
+    say(text, aloud = text) {
       sentence = text;
+      heard = aloud;
       tell();
     },
     report(values) {
@@ -201,7 +205,10 @@ export function openView({ model, el }) {
     const [target, wanted] = hash.slice(1).split("?");
     return target === name ? wanted : undefined;
   };
-  const come = (behavior) => el.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : behavior });
+  const come = (behavior) => {
+    const block = el.offsetHeight > innerHeight ? "start" : "nearest"; // of a figure that fits on no screen, its beginning
+    el.scrollIntoView({ block, behavior: still() ? "auto" : behavior });
+  };
   const clicked = (event) => {
     const link = event.target.closest?.("a[href]"), elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     const here = link?.target === "" || link?.target === "_self"; // the latter in JupyterLab
@@ -210,7 +217,10 @@ export function openView({ model, el }) {
     if (wanted === undefined) return;
     event.preventDefault();
     if (box) history.replaceState(entry(), "");
-    follow(wanted, now());
+    const anew = new URLSearchParams(wanted);
+    const from = anew.has("start") ? start : now();
+    anew.delete("start");
+    follow(String(anew), from);
     if (box) history.pushState(entry(), "", address());
     come("smooth");
   };
@@ -297,7 +307,7 @@ export function count(value) {
 export function shown(value) {
   if (count(value) === Infinity) return "∞";
   if (typeof value === "string") return value;
-  return value >= 1000 ? value.toLocaleString("en") : String(Number(value.toPrecision(3)));
+  return value >= 1000 ? value.toLocaleString("en") : String(Number(value.toPrecision(3))).replace("-", "−");
 }
 
 /**

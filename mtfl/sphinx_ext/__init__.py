@@ -18,6 +18,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 from mtfl import explorables
+from mtfl._typeset import typeset
 from mtfl.figures import GLYPH
 from mtfl.sphinx_ext import (
     cards,
@@ -29,10 +30,12 @@ from mtfl.sphinx_ext import (
     mathematics,
     minutes,
     notebooks,
+    policy,
     printing,
     references,
     search,
     statements,
+    tables,
     teasers,
     terms,
 )
@@ -68,6 +71,8 @@ ANSWER_TITLE = re.compile(
 )  # the words on a folded answer
 STYLE = re.compile(r'(<div class="mtfl-figure"[^>]*>)<style>.*?</style>', flags=re.DOTALL)
 FIGURES_STYLE = "explorables.css"
+WRITTEN_LAST = (mathematics.STYLE, "proof.css", "mystnb.*.css")
+"""Style sheets that come into the site when its pages have been written."""
 # The theme asks every box whether it scrolls, so that the keyboard can reach it: at once, and after each change. To
 # answer, the browser must lay all of the page out. Ours asks a box when it has been laid out.
 ASKS_ALL = 'const e=()=>{document.querySelectorAll(["pre",'
@@ -232,19 +237,24 @@ class QuotedNumbers(SphinxPostTransform):
                     text.parent.replace(text, nodes.Text(typeset(text)))
 
 
-NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
-POWER = re.compile(r"(?<=\d)e([+-]\d+)\b")
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+PER_CENT = re.compile(r"(?:(?<=\d)|^) ?(?=%)")
+REFERENCE = re.compile(r"[A-Za-z]+\.? \d+(\.\d+)?")
 
 
-def typeset(text: str) -> str:
-    """The numbers of a text as one prints them.
+class Unbroken(SphinxPostTransform):
+    """No line ends between a number and its per cent sign, nor in a reference such as "Theorem 2.2"."""
 
-    >>> typeset("-0.5 and 3e-08")
-    '−0.5 and 3·10⁻⁸'
-    """
-    text = POWER.sub(lambda found: "·10" + str(int(found[1])).translate(RAISED), text)
-    return NEGATIVE.sub("\N{MINUS SIGN}", text)
+    default_priority = 890  # when references have their words, and before formulas are kept with what touches them
+
+    def run(self, **options: Any) -> None:
+        """Put a space between number and sign at which no line ends; mark the references."""
+        for text in list(self.document.findall(nodes.Text)):
+            plain = not isinstance(text.parent, nodes.literal | nodes.math | nodes.raw | nodes.FixedTextElement)
+            if plain and PER_CENT.search(text):
+                text.parent.replace(text, nodes.Text(PER_CENT.sub("\N{NO-BREAK SPACE}", text)))
+        for link in self.document.findall(nodes.reference):
+            if REFERENCE.fullmatch(link.astext()):
+                link["classes"].append("mtfl-whole")
 
 
 # A signature of several lines: a list of definitions without terms, inside a term.
@@ -283,17 +293,18 @@ def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
             app.add_css_file(FIGURES_STYLE)
 
 
-def defer_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Let no script hold the page up: files wait until it is there, and so do modules, in the same order."""
-    for script in context["script_files"]:
-        script.attributes.update({"defer": "defer"} if script.filename else {"type": "module"})
-
-
 def drop_widget_scripts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Keep the scripts and the saved state of ipywidgets off a page that shows no widget."""
     files = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("js_files", {})
     for key in [key for key in files if key.startswith("ipywidgets_")]:
         del files[key]
+
+
+def forget_sheets(app: Sphinx) -> None:
+    """Take away what an earlier build wrote at its end: pages would name it with the checksum that it had."""
+    for pattern in WRITTEN_LAST:
+        for sheet in Path(app.outdir, "_static").glob(pattern):
+            sheet.unlink()
 
 
 def use_layout(app: Sphinx, config: Config) -> None:
@@ -342,26 +353,29 @@ def setup(app: Sphinx) -> dict[str, Any]:
     if WidgetFallback not in renderers:  # an entry point would act in every project
         renderers.append(WidgetFallback)
     app.connect("config-inited", add_static_files)
+    app.connect("builder-inited", forget_sheets)
     cards.setup(app)
     citing.setup(app)
     folding.setup(app)
     guessing.setup(app)
     minutes.setup(app)
+    policy.setup(app)
     printing.setup(app)
     references.setup(app)
     search.setup(app)
     statements.setup(app)
+    tables.setup(app)
     teasers.setup(app)
     terms.setup(app)
     app.add_transform(FigureLinks)
     app.add_transform(AlignedLines)
     app.add_post_transform(PlainStatus)
     app.add_post_transform(QuotedNumbers)
+    app.add_post_transform(Unbroken)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon rewrites it
     app.connect("html-page-context", drop_widget_scripts, priority=400)  # before myst-nb adds them to the page
     app.connect("html-page-context", mend_page)
     app.connect("html-page-context", code.mend_page)
-    app.connect("html-page-context", defer_scripts, priority=900)  # after the theme has added its own
     app.connect("config-inited", use_layout)
     app.connect("build-finished", finish, priority=400)  # before an index without a title is made
     app.connect("build-finished", fonts.subset_icons, priority=900)

@@ -1,4 +1,7 @@
-"""Code and printed output on any screen: lines go on further in; what was printed as a table keeps its columns."""
+"""Code and printed output on any screen: lines go on further in; what was printed as a table keeps its columns.
+
+A word that is longer than a phone's line goes on where it has a joint, not between any two letters.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ if TYPE_CHECKING:
 
 BOX = re.compile(r'(<div class=")([^"]*)("><div class="highlight"><pre>)(.*?)(</pre>)', flags=re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
+LONG = 25  # letters: nearly a line of code on a phone
+JOINT = re.compile(r"(?<=[(\[{])(</span>)(?=<span[^>]*>[^)\]}])|(?<=[)\]])(</span>)(?=<span[^>]*>\.)")  # f(|x), f(x)|.y
+NAME = re.compile(rf'(?<=<span class="pre">)[\w.]{{{LONG},}}(?=(?:\(\))?</span>)')
 GAP = re.compile(r"\S {2,}(?=\S)")  # two words of a line that stand further apart than words do
 
 
@@ -28,6 +34,8 @@ def wrap_line(line: str) -> str:
     """A line of code in an element of its own, that knows how far in the line begins."""
     text = text_of(line)
     indent = len(text) - len(text.lstrip())
+    if any(len(word) >= LONG for word in text.split()):
+        line = JOINT.sub(r"\g<0><wbr>", line)
     style = f' style="--mtfl-indent: {indent}"' if indent else ""
     return f'<span class="mtfl-code-line"{style}>{line}</span>' if text.strip() else line
 
@@ -44,4 +52,5 @@ def wrap_box(found: re.Match[str]) -> str:
 def mend_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Mend the boxes of a page before it is written."""
     if "body" in context:
-        context["body"] = BOX.sub(wrap_box, context["body"])
+        body = BOX.sub(wrap_box, context["body"])
+        context["body"] = NAME.sub(lambda name: re.sub(r"(?<=[._])(?=\w)", "<wbr>", name[0]), body)

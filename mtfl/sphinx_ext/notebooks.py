@@ -29,6 +29,7 @@ from sphinx.util import logging
 
 from mtfl.sphinx_ext.folding import folded, parts_of_proof
 from mtfl.sphinx_ext.mathematics import lines_of
+from mtfl.sphinx_ext.tables import CellTable
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -449,7 +450,10 @@ def notebook(book: Book, page: str) -> NotebookNode:
             figures = [
                 (figure, text) for figure in part.findall(nodes.figure) for text in figure.findall(nodes.caption)
             ]
-            captions[number] = "\n\n".join(translator.caption("figure", *figure) for figure in figures)
+            captions[number] = "\n\n".join(
+                translator.caption("table" if isinstance(figure, CellTable) else "figure", figure, text)
+                for figure, text in figures
+            )
         elif text := translator.write(part):
             texts[number].setdefault(cell, []).append(text)
     if source is None:

@@ -6,6 +6,7 @@ A style sheet for all pages cannot know them; the rest of the print sheet is ``s
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtfl.sphinx_ext.code import text_of
@@ -23,10 +24,12 @@ def running_head(chapter: str, book: str) -> str:
 
 
 def add_head(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Put the running head into a page that comes from a source."""
+    """Write the running head of a page that comes from a source, as a style sheet of its own."""
     if doctree is not None:
-        head = running_head(context["title"], app.config.html_title or app.config.project).replace("<", "\\3c ")
-        context["metatags"] = context.get("metatags", "") + f'<style media="print">{head}</style>'
+        sheet = Path(app.outdir, "_static", "heads", f"{pagename}.css")
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        sheet.write_text(running_head(context["title"], app.config.html_title or app.config.project) + "\n", "utf8")
+        app.add_css_file(f"heads/{pagename}.css", media="print")
 
 
 def setup(app: Sphinx) -> None:

@@ -34,7 +34,9 @@ def add_citing_pages(app: Sphinx, page: nodes.document, name: str) -> None:
             chapter = env.toc_secnumbers.get(citing, {}).get("")
             text = f"ch. {chapter[0]}" if chapter else env.titles[citing].astext()
             address = f"{app.builder.get_relative_uri(name, citing)}#{first[citing]}"
-            links += [nodes.Text(", " if links else " ["), nodes.reference("", text, refuri=address, internal=True)]
+            whole = ["mtfl-whole"] if chapter else []
+            link = nodes.reference("", text, refuri=address, internal=True, classes=whole)
+            links += [nodes.Text(", " if links else " ["), link]
         if links:
             paragraph = work.children[-1]
             assert isinstance(paragraph, nodes.paragraph)

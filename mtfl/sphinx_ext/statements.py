@@ -1,6 +1,7 @@
 """Statements of the book, which sphinx-proof makes, and the ledger, which shows each in the chapter's own words.
 
-Where the ledger names a statement, a copy of it is put, and beside the number of a chapter its title.
+Where the ledger names a statement, its number, its title and a copy of it are put, and beside the number of a chapter
+its title.
 ``static/ledger.js`` filters it.
 """
 
@@ -28,16 +29,18 @@ def is_statement(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Element) and "proof" in node["classes"] and bool(node.get("label"))
 
 
-def statement_of(doctree: nodes.document, label: str, page: str) -> nodes.compound:
-    """A copy of what a statement says, without its title: nothing in it is numbered or linked to a second time.
+def statement_of(doctree: nodes.document, label: str, page: str, numbers: dict[str, Any]) -> nodes.compound:
+    """A copy of a statement, with its number: nothing in it is numbered anew or linked to a second time.
 
     Args:
         doctree: of the chapter, its references not yet resolved.
         label: of the ``prf:`` environment.
         page: the document that shows the copy.
+        numbers: of the chapter's statements, as ``toc_fignumbers`` has them.
 
     Returns:
-        The copy, of class ``main`` if the statement is a main result.
+        The copy, of class ``main`` if the statement is a main result. Its first paragraph, of class ``mtfl-named``, has
+        kind, number and title.
 
     Raises:
         ExtensionError: if the chapter has no such statement.
@@ -47,6 +50,7 @@ def statement_of(doctree: nodes.document, label: str, page: str) -> nodes.compou
         raise ExtensionError(f"statement_of: label must be that of a statement of the chapter; got {label!r}.")
     copy = found[0].deepcopy()
     assert isinstance(copy, nodes.Element)
+    number = ".".join(map(str, numbers[copy["countertype"]][copy["ids"][0]]))
     for target in list(copy.findall(nodes.target)):
         target.parent.remove(target)
     for node in copy.findall(nodes.Element):
@@ -55,8 +59,11 @@ def statement_of(doctree: nodes.document, label: str, page: str) -> nodes.compou
             node["label"] = node["number"] = None
         if isinstance(node, addnodes.pending_xref):
             node["refdoc"] = page
-    (content,) = (child for child in copy.children if isinstance(child, nodes.section))
-    return nodes.compound("", *content.children, classes=[name for name in copy["classes"] if name == "main"])
+    title, content = copy.children
+    assert isinstance(title, nodes.title) and isinstance(content, nodes.section)
+    name = nodes.strong("", f"{copy['realtype'].title()} {number}")
+    named = nodes.paragraph("", "", name, nodes.Text(" "), *title.children, classes=["mtfl-named"])
+    return nodes.compound("", named, *content.children, classes=[name for name in copy["classes"] if name == "main"])
 
 
 class Statements(SphinxPostTransform):
@@ -78,7 +85,8 @@ class Statements(SphinxPostTransform):
             if others:
                 parts: list[nodes.Node] = [raw_html(before)]
                 for chapter, label, after in zip(*(others[i::3] for i in range(3)), strict=True):
-                    parts += [statement_of(chapter_of(chapter), label, page), raw_html(after)]
+                    numbers = self.env.toc_fignumbers[chapter]
+                    parts += [statement_of(chapter_of(chapter), label, page, numbers), raw_html(after)]
                 raw.parent.replace(raw, parts)
 
 

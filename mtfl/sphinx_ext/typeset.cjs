@@ -7,8 +7,8 @@ const [folder, fontURL] = process.argv.slice(2);
 // Where a long formula may go on in the next line, as TeX and its readers have it: best after a comma or in a wide space,
 // next at a relation, then at plus and minus, then between factors, at their sign, a small space or a sum; outside
 // brackets rather than inside. A line of text ends with the sign, a line of a displayed formula begins with it. Parts
-// that are shorter than this, in em, stay whole.
-const SHORT = { line: 8, display: 12, cell: 8 };
+// that are shorter than this, in em, stay whole; within brackets those that a line of a phone holds.
+const SHORT = { line: 8, display: 12, cell: 8 }, BRACKETS = 12;
 const OP = 1, BIN = 2, REL = 3, OPEN = 4, CLOSE = 5, PUNCT = 6; // MathJax's names for TeX's classes
 const QUAD = 0.9, NARROW = 14; // em, of a wide space and of a narrow column
 
@@ -64,7 +64,7 @@ function breaksIn(row, boxes, kind) {
   const starts = [], most = 4 * parts.length;
   const widthOf = (from, to) => parts.slice(from, to).reduce((sum, part) => sum + part.width, 0);
   const split = (from, to, rank) => {
-    if (widthOf(from, to) <= SHORT[kind] || rank > most) return widthOf(from, to);
+    if (widthOf(from, to) <= (rank < 4 ? SHORT[kind] : BRACKETS) || rank > most) return widthOf(from, to);
     const past = cut => (cut < to && isSpace(parts[cut].node) ? past(cut + 1) : cut); // no line begins with a space
     const cuts = parts.flatMap((part, k) => (part.rank === rank ? [part.before ? k : past(k + 1)] : []));
     const inside = [...new Set(cuts)].filter(cut => widthOf(from, cut) > 0 && widthOf(cut, to) > 0);

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: one for each core)")
     run.add_argument("--retry-failed", action="store_true", help="do failed runs again")
     run.add_argument("--mix-versions", action="store_true", help="though other runs are of other mtfl, torch or Python")
-    said = "end after N looks, ten seconds apart, at which there was no worker (default 60)"
+    said = "end after N looks, ten seconds apart, at which there was no worker (default %(default)s)"
     run.add_argument("--patience", type=int, default=60, metavar="N", help=said)
     look = commands.add_parser("status", help="tell what is done, what failed and why")
     look.add_argument("folder", type=Path, metavar="DIR")

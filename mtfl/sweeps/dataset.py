@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from mtfl import _checks
-from mtfl.sweeps.journal import Run, replace, written
+from mtfl.sweeps.journal import VERSIONS, Run, allowed, replace
 from mtfl.sweeps.plan import Sweep
 
 with _checks.extra("sweeps"):
     import xarray as xr
 
 MADE = "made.json"
-_WORDS = ("mtfl_version", "torch_version", "python_version")
+_WORDS = tuple(f"{name}_version" for name in VERSIONS)
 
 
 def dataset(sweep: Sweep, runs: Iterable[Run]) -> xr.Dataset:
@@ -55,7 +55,7 @@ def dataset(sweep: Sweep, runs: Iterable[Run]) -> xr.Dataset:
 def write_zarr(data: xr.Dataset, folder: Path) -> None:
     """Write a dataset as Zarr, in the place of what the folder holds; open it with ``xarray.open_zarr(folder)``."""
     new = folder.with_suffix(".new")
-    with written(folder):
+    with allowed(folder, "written to"):
         data.to_zarr(new, mode="w", consolidated=False)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(new, folder)
@@ -75,6 +75,8 @@ def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = (), res
         ValueError: if a run is missing or failed, a percentile is not between 0 and 100, or a result is unknown.
     """
     where = "export"
+    remedy = "Results go into a file of their own."
+    _checks.require(path.suffix == ".csv", where, "the file", "one whose name ends in .csv", path, remedy)
     empty = int(data["seconds"].isnull().sum()) + int((data["error"] != "").sum())
     remedy = "Finish the sweep with run; status tells what failed."
     _checks.require(not empty, where, "every run", "finished without error", f"{empty} that are not", remedy)

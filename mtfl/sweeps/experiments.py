@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -12,11 +12,19 @@ from torch import Tensor
 from mtfl import _checks
 from mtfl.inputs import GaussianInputs
 from mtfl.metrics import conditioning, energy_ratio
-from mtfl.network import TwoLayerReLU
+from mtfl.neighbours.colour import coloured_inputs
+from mtfl.neighbours.evidence import SCORES, SHIFTS, ProbeSettings, probe_run
+from mtfl.neighbours.labels import OwnInputsSettings, own_inputs_run
+from mtfl.neighbours.overfitting import FlipSettings, flip_run
+from mtfl.neighbours.prompts import LENGTHS, PromptSettings, prompt_run
+from mtfl.neighbours.robustness import RADII, AttackSettings, attack_run
+from mtfl.network import TwoLayerReLU, relu_features
 from mtfl.one_step import sampled_steps
-from mtfl.pretraining import PretrainSettings, pretrain
-from mtfl.randomness import streams
-from mtfl.tasks import LAWS, characters, limit_kernel, sample_tasks, task_kernel
+from mtfl.pairs import PairSettings, joint_cells, task_cells, train_on_pairs
+from mtfl.pretraining import Adam, PretrainSettings, Ridge, pretrain
+from mtfl.randomness import stream, streams
+from mtfl.real_transfer import SIZES, UNSEEN_SIZES, RelabelSettings, relabel_run
+from mtfl.tasks import LAWS, centred, characters, limit_kernel, sample_tasks, task_kernel
 from mtfl.transfer import REPRESENTATIONS, FrozenFeatures, TransferSettings, representations, transfer_accuracy
 
 
@@ -50,6 +58,8 @@ class RecoverySettings(PretrainSettings):
         TypeError, ValueError: for settings that make no sense, named.
     """
 
+    head_step: float
+    representation_step: float
     d: int
     r: int
     neurons: int
@@ -76,6 +86,56 @@ def recovery_run(settings: RecoverySettings, seed: int) -> tuple[float, float, f
     trained = pretrain(start, inputs, F, settings, generator=random["batches"])
     history, weakest = trained.history, _weakest_share(trained.network.W, inputs.M)
     return float(history.energy[-1]), float(history.conditioning[-1]), float(history.accuracy[-1]), weakest
+
+
+LOOKS = (24, 12, 6, 4, 2, 1)
+"""A coloured run is looked at after these parts of its rounds: one in 24, one in twelve, ..., all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColouredSettings(RecoverySettings):
+    """Settings of :func:`coloured_run`: those of :class:`RecoverySettings`, and the colour. Rounds: a multiple of 24.
+
+    Args:
+        spread: of the inputs' variances, see :func:`mtfl.neighbours.colour.coloured_inputs`.
+
+    Raises:
+        TypeError, ValueError: for settings that make no sense, named.
+    """
+
+    spread: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where, remedy = "ColouredSettings", "Choose a multiple."
+        _checks.number(where, "spread", self.spread, positive=False)
+        whole = self.rounds % LOOKS[0] == 0
+        _checks.require(whole, where, "rounds", f"a multiple of {LOOKS[0]}", self.rounds, remedy)
+
+
+def coloured_run(settings: ColouredSettings, seed: int) -> tuple[float, ...]:
+    """Training as in :func:`recovery_run` on coloured inputs, looked at after parts of its rounds (:data:`LOOKS`).
+
+    In this order, for all looks each: energy, energy in the span of Sigma M, and the share of margins beyond 1 on a
+    batch of fresh inputs; in the end the accuracy in the last round.
+    """
+    random = streams(seed, "subspace", "tasks", "weights", "batches", "margins")
+    single: dict[str, Any] = {"dtype": torch.float32}
+    d, r, T = settings.d, settings.r, settings.tasks
+    inputs = coloured_inputs(d, r, settings.spread, generator=random["subspace"], **single)
+    F = sample_tasks(T, r, law=settings.law, generator=random["tasks"], **single)
+    network = TwoLayerReLU.random(settings.neurons, d, tasks=T, generator=random["weights"], **single)
+    X = inputs.sample(settings.batch_size, generator=random["margins"])
+    Y, done, accuracy, found = F[:, inputs.patterns(X)], 0, 0.0, []
+    how = PretrainSettings(**{field.name: getattr(settings, field.name) for field in fields(PretrainSettings)})
+    for part in LOOKS:
+        stage = replace(how, rounds=settings.rounds // part - done)
+        trained = pretrain(network, inputs, F, stage, generator=random["batches"])
+        network, accuracy, done = trained.network, float(trained.history.accuracy[-1]), done + stage.rounds
+        margins = Y * (network.A @ relu_features(network.W, network.b, X).T)
+        energies = energy_ratio(network.W, inputs.M), energy_ratio(network.W, inputs.carried)
+        found.append((*energies, float((margins > 1).double().mean())))
+    return (*(x for kind in zip(*found, strict=True) for x in kind), accuracy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +186,89 @@ def step_run(settings: StepSettings, seed: int) -> tuple[float, float, float]:
         generator=random["step"],
     )
     W = learned[0] - decay * start
-    M = torch.eye(W.shape[1], r)
+    M = torch.eye(W.shape[1], r, dtype=W.dtype)
     return energy_ratio(W, M), conditioning(W, M), _weakest_share(W, M)
+
+
+METHODS = (
+    "heads",
+    "heads, centred",
+    "heads, balanced",
+    "ridge heads",
+    "ridge heads, centred",
+    "pairs, task by task",
+    "pairs, all labels",
+    "pairs, patterns",
+)
+"""Ways to train a first layer: with heads, and on pairs whose labels agree. Tasks are uniform but for the third."""
+
+_USUAL = {"heads": 0.5, "ridge heads": 2.0, "pairs": 0.5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSettings:
+    """Settings of :func:`method_run`.
+
+    Args:
+        d: input dimension.
+        r: number of features.
+        neurons: their number m.
+        tasks: their number T.
+        method: one of :data:`METHODS`.
+        dial: factor on the method's usual head step, 0.5, penalty for each input, 2, or temperature, 0.5.
+        representation_step: rate of Adam's rule, which moves W.
+        rounds: of two batches each.
+        batch_size: inputs in each, all with T labels.
+
+    Raises:
+        TypeError, ValueError: for settings that make no sense, named.
+    """
+
+    d: int
+    r: int
+    neurons: int
+    tasks: int
+    method: str
+    dial: float
+    representation_step: float
+    rounds: int
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        _check_sizes(self)
+        _checks.choice("MethodSettings", "method", self.method, METHODS)
+        for name in ("dial", "representation_step"):
+            _checks.number("MethodSettings", name, getattr(self, name))
+        for name in ("rounds", "batch_size"):
+            _checks.integer("MethodSettings", name, getattr(self, name), least=1)
+
+
+def method_run(settings: MethodSettings, seed: int) -> tuple[float, float, float]:
+    """Energy, conditioning and weakest share of a first layer after one method's training, in single precision.
+
+    All methods see the same number of inputs with the same number of labels, and start from the same weights; heads
+    start at zero and have the hinge loss, pairs have the cosine similarity.
+    """
+    random = streams(seed, "subspace", "tasks", "weights", "batches")
+    single: dict[str, Any] = {"dtype": torch.float32}
+    (kind, _, variant), T = settings.method.partition(", "), settings.tasks
+    law = "balanced" if variant == "balanced" else "uniform"
+    inputs = GaussianInputs.random(settings.d, settings.r, generator=random["subspace"], **single)
+    F = sample_tasks(T, settings.r, law=law, generator=random["tasks"], **single)
+    start = TwoLayerReLU.random(settings.neurons, settings.d, tasks=T, generator=random["weights"], **single)
+    rounds, n, rule = settings.rounds, settings.batch_size, Adam(settings.representation_step)
+    strength = settings.dial * _USUAL[kind]
+    if kind == "pairs":
+        patterns = torch.arange(2**settings.r).unsqueeze(0)
+        cells = {"task by task": task_cells(F), "all labels": joint_cells(F), "patterns": patterns}[variant]
+        W = train_on_pairs(
+            start.W, inputs, cells, PairSettings(rounds, n, strength, rule), generator=random["batches"]
+        ).W
+    else:
+        how = PretrainSettings(rounds, n, Ridge(strength * n) if kind == "ridge heads" else strength, rule)
+        F = centred(F) if variant == "centred" else F
+        W = pretrain(start, inputs, F, how, generator=random["batches"]).network.W
+    return energy_ratio(W, inputs.M), conditioning(W, inputs.M), _weakest_share(W, inputs.M)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +319,8 @@ def transfer_run(settings: TransferRunSettings, seed: int) -> tuple[float, ...]:
     found = representations(pretraining, inputs, seed=seed)
     task = sample_tasks(1, settings.r, law="balanced", generator=random["downstream task"], dtype=torch.float32)[0]
 
-    def accuracy(features: FrozenFeatures, f: Tensor, stream: str) -> float:
-        (generator,) = streams(seed, stream).values()
+    def accuracy(features: FrozenFeatures, f: Tensor, name: str) -> float:
+        generator = stream(seed, name)
         sizes = {"examples": settings.examples, "test_examples": settings.test_examples}
         return transfer_accuracy(features, inputs, f, **sizes, generator=generator)
 
@@ -196,16 +337,26 @@ def _weakest_share(W: Tensor, M: Tensor) -> float:
     return float(M.shape[1] * torch.linalg.svdvals(W @ M)[-1].square() / W.square().sum())
 
 
-def _check_sizes(settings: RecoverySettings | StepSettings | TransferRunSettings) -> None:
+def _check_sizes(settings: RecoverySettings | StepSettings | MethodSettings | TransferRunSettings) -> None:
     where = type(settings).__name__
     _checks.dimensions(where, settings.d, settings.r)
     _checks.integer(where, "neurons", settings.neurons, least=settings.r)
     _checks.integer(where, "tasks", settings.tasks, least=1)
-    _checks.choice(where, "law", settings.law, LAWS)
+    if not isinstance(settings, MethodSettings):
+        _checks.choice(where, "law", settings.law, LAWS)
 
+
+_GEOMETRY = ("between", "evenness", "spread")
 
 EXPERIMENTS: dict[str, Experiment] = {
     "recovery": Experiment(RecoverySettings, ("energy", "conditioning", "accuracy", "weakest_share"), recovery_run),
+    "coloured": Experiment(
+        ColouredSettings,
+        (*(f"{kind}_{look}" for kind in ("energy", "carried", "beyond") for look in range(len(LOOKS))), "accuracy"),
+        coloured_run,
+    ),
+    "own_inputs": Experiment(OwnInputsSettings, ("energy", "conditioning"), own_inputs_run),
+    "methods": Experiment(MethodSettings, ("energy", "conditioning", "weakest_share"), method_run),
     "step": Experiment(StepSettings, ("energy", "conditioning", "weakest_share"), step_run),
     "transfer": Experiment(
         TransferRunSettings,
@@ -216,5 +367,13 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         transfer_run,
     ),
+    "relabel": Experiment(RelabelSettings, (*(f"accuracy_{n}" for n in SIZES), *_GEOMETRY), relabel_run),
+    "prompts": Experiment(PromptSettings, tuple(f"error_{n}" for n in LENGTHS), prompt_run),
+    "attacks": Experiment(AttackSettings, tuple(f"accuracy_{100 * x:.0f}" for x in RADII), attack_run),
+    "probes": Experiment(
+        ProbeSettings, ("accuracy", *(f"{score}_{shift}" for score in SCORES for shift in SHIFTS)), probe_run
+    ),
+    "flips": Experiment(FlipSettings, ("training", "interpolating", "ridge"), flip_run),
+    "unseen": Experiment(RelabelSettings, (*(f"accuracy_{n}" for n in UNSEEN_SIZES), *_GEOMETRY), relabel_run),
 }
 """The experiments by the name that a sweep's file gives."""

@@ -8,13 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import mtfl
 from mtfl.sweeps.plan import Sweep
+
+VERSIONS = {"mtfl": mtfl.__version__, "torch": torch.__version__, "python": platform.python_version()}
+"""Of what a run's numbers depend on, in this process."""
 
 _DIGITS = 16
 
@@ -68,7 +75,7 @@ class Journal:
             ValueError: if a line that is whole was written by another sweep.
         """
         runs, damaged = {}, 0
-        with written(self.path):
+        with allowed(self.path, "read"):
             lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
         for number, line in enumerate(lines, start=1):
             checksum, _, body = line.partition(b" ")
@@ -85,7 +92,7 @@ class Journal:
 
     def append(self, run: Run) -> None:
         """Add one run."""
-        with written(self.path), self.path.open("ab") as file:
+        with allowed(self.path, "written to"), self.path.open("ab") as file:
             file.write(self._line(run))
 
     def _line(self, run: Run) -> bytes:
@@ -106,23 +113,23 @@ class Journal:
 def replace(path: Path, content: bytes) -> None:
     """Give a file this content at once: a reader sees the old file or the new one."""
     new = path.with_suffix(".new")
-    with written(path):
+    with allowed(path, "written to"):
         new.write_bytes(content)
         os.replace(new, path)
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
-    """The block writes this file or folder; if the system does not let it, the error says so in one sentence.
+def allowed(path: Path, what: str) -> Iterator[None]:
+    """In the block this file or folder is "read" or "written to"; if the system does not let it, the error says so.
 
     Raises:
-        OSError: with that sentence.
+        OSError: with one sentence.
     """
     try:
         yield
     except OSError as error:
         remedy = "Mend that, then give the same command again: finished runs are kept."
-        raise OSError(f"sweep: {path} must be written to; got {error.strerror or error}. {remedy}") from error
+        raise OSError(f"sweep: {path} must be {what}; got {error.strerror or error}. {remedy}") from error
 
 
 def _checksum(body: bytes) -> bytes:

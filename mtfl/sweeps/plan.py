@@ -20,6 +20,7 @@ from mtfl.sweeps.experiments import EXPERIMENTS, Experiment
 
 Value = int | float | str | bool
 _MOST_RUNS = 1_000_000  # each is kept in memory while a sweep runs
+_MOST_BYTES = 2**24  # of a file, where one more is no end
 _DIGITS = 16
 
 
@@ -47,12 +48,14 @@ class Sweep:
             OSError: if the file cannot be read.
             TypeError, ValueError: if it is no TOML, or as :meth:`of`, with the file's name.
         """
+        _checks.instance("sweep", "the file", path, Path)
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            with path.open("rb") as file:
+                content = tomllib.loads(file.read(_MOST_BYTES).decode())
         except OSError as error:
             remedy = "Name one that is there."
             raise OSError(f"sweep: {path} must be a file to read; got {error.strerror}. {remedy}") from error
-        except ValueError as error:  # of the TOML or of its letters
+        except (ValueError, RecursionError) as error:  # of the TOML, of its letters, of lists in lists
             remedy = "Mend that line."
             raise ValueError(f"sweep: {path.name} must be a TOML file; got an error: {error}. {remedy}") from error
         try:
@@ -94,15 +97,15 @@ class Sweep:
         _checks.require(bool(grid), where, "grid", "a table with at least one list", "none", "Begin it with [grid].")
         axes = {}
         for key, values in grid.items():
-            got = f"{type(values).__name__} {values!r}"
+            got = f"{type(values).__name__} {_checks.shown(values)}"
             ok = isinstance(values, list) and len(values) > 0
             remedy = f"Write {key} = [...], or move it to [settings]."
             _checks.require(ok, where, key, "a list of values", got, remedy, TypeError)
-            axes[key] = tuple(_exact(value, kinds[key]) for value in values)
+            axes[key] = tuple(_exact(key, value, kinds[key]) for value in values)
             distinct = len(set(map(repr, axes[key]))) == len(axes[key])
             _checks.require(distinct, where, key, "a list without repetition", values, "Drop the repeated value.")
         fixed = {key: field.default for key, field in fields.items() if field.default is not dataclasses.MISSING} | {
-            key: _exact(value, kinds[key]) for key, value in settings.items()
+            key: _exact(key, value, kinds[key]) for key, value in settings.items()
         }
         for key in fields:
             given = key in fixed or key in axes
@@ -147,11 +150,15 @@ class Sweep:
 def _known(where: str, table: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
     """Every key of the table is one of these."""
     for key in table:
-        close = difflib.get_close_matches(key, allowed, n=1)
+        words = isinstance(key, str)
+        close = difflib.get_close_matches(key, allowed, n=1) if words else []
         remedy = f"Write {close[0]} instead." if close else "Drop it."
-        _checks.require(key in allowed, where, f"the key {key}", f"one of {', '.join(allowed)}", repr(key), remedy)
+        name = f"the key {key if words and key.isprintable() else _checks.shown(key)}"
+        _checks.require(key in allowed, where, name, f"one of {', '.join(allowed)}", _checks.shown(key), remedy)
 
 
-def _exact(value: Any, kind: type) -> Any:
-    """The value, a whole number turned into a float where a setting is a float."""
+def _exact(key: str, value: Any, kind: type) -> Any:
+    """The value, a whole number turned into a float where a setting is a float; numbers have at most 64 bits."""
+    small, remedy = not isinstance(value, int) or abs(value) < 2**63, "Choose a smaller number."
+    _checks.require(small, "sweep", key, "a number of at most 64 bits", _checks.shown(value), remedy)
     return float(value) if kind is float and type(value) is int else value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import queue
 import time
 from collections.abc import Iterator
@@ -17,10 +16,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-import mtfl
 from mtfl import _checks
 from mtfl.sweeps.dataset import dataset, write_zarr
-from mtfl.sweeps.journal import Journal, Run, replace, run_key, written
+from mtfl.sweeps.journal import VERSIONS, Journal, Run, allowed, replace, run_key
 from mtfl.sweeps.plan import Sweep, Value
 
 with _checks.extra("sweeps"):
@@ -97,12 +95,13 @@ def open_sweep(folder: Path) -> tuple[Sweep, Journal]:
     Raises:
         ValueError: if there is no sweep, or its plan is damaged.
     """
+    _checks.instance("sweep", "the folder", folder, Path)
     plan = folder / _PLAN
     remedy = "Start one with python -m mtfl.sweeps run FILE.toml --out DIR."
     _checks.require(plan.exists(), "sweep", "the folder", "one with a sweep in it", folder, remedy)
     try:
         sweep = Sweep.of(json.loads(plan.read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         remedy = "Remove it and give the run command again, which writes it anew: finished runs are kept."
         got = str(error).rstrip(".")
         raise ValueError(f"sweep: {plan} must be the plan that run wrote; got an error: {got}. {remedy}") from error
@@ -161,6 +160,8 @@ def run_sweep(
     Checked by killing workers and the main process, and comparing with a sweep that was left alone.
     """
     where = "sweep"
+    _checks.instance(where, "sweep", sweep, Sweep)
+    _checks.instance(where, "the folder", folder, Path)
     if workers is not None:
         _checks.integer(where, "workers", workers, least=1)
         _checks.require(
@@ -170,7 +171,7 @@ def run_sweep(
     for path in (folder, folder / _ZARR):
         ok = path.is_dir() or not path.exists()
         _checks.require(ok, where, str(path), "a folder, or not there", "a file", "Move it away.")
-    with written(folder):
+    with allowed(folder, "written to"):
         folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _claim(sweep, folder)
@@ -199,7 +200,7 @@ def run_sweep(
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system lets go of when the process ends in any way."""
     lock = FileLock(folder / _LOCK)
-    with written(folder / _LOCK):
+    with allowed(folder / _LOCK, "written to"):
         try:
             free = bool(lock.acquire(blocking=False))
         except Timeout:
@@ -211,21 +212,15 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def versions() -> dict[str, str]:
-    """Of what a run's numbers depend on, in this process."""
-    return {"mtfl": mtfl.__version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
 def _listed(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _check_versions(where: str, run: Run) -> None:
     """The run was made by what this process has."""
-    here = versions()
-    rule, got = f"of the versions here, {_listed(here)}", _listed(run.versions)
+    rule, got = f"of the versions here, {_listed(VERSIONS)}", _listed(run.versions)
     remedy = "Use those versions, or take another folder; the option --mix-versions keeps both kinds of runs together."
-    _checks.require(run.versions == here, "sweep", f"the runs of {where}", rule, got, remedy)
+    _checks.require(run.versions == VERSIONS, "sweep", f"the runs of {where}", rule, got, remedy)
 
 
 def _claim(sweep: Sweep, folder: Path) -> None:
@@ -302,7 +297,7 @@ def _finished(
             raise ConnectionError(f"sweep: the scheduler must be there to the end; got none any more. {kept}")
         if future.status == "error":
             _, error, _ = result
-            result = Run(point, seed, {}, 0.0, versions(), _sentence(error))
+            result = Run(point, seed, {}, 0.0, VERSIONS, _sentence(error))
         yield result
 
 
@@ -323,7 +318,7 @@ def perform(point: dict[str, Value], seed: int, *, sweep: Sweep) -> Run:
         results = dict(zip(sweep.experiment.results, numbers, strict=True))
     except Exception as caught:  # whatever it is, the others go on
         error = _sentence(caught)
-    return Run(point, seed, results, time.perf_counter() - start, versions(), error)
+    return Run(point, seed, results, time.perf_counter() - start, VERSIONS, error)
 
 
 def _sentence(error: BaseException) -> str:

@@ -3,6 +3,7 @@
     python tests/site/measure.py                                      the site in _build/html, and its figures
     python tests/site/measure.py AFTER BEFORE                         two builds beside each other, page by page
     python tests/site/measure.py AFTER BEFORE --pages 03_multitask_training --visits 9
+    python tests/site/measure.py AFTER BEFORE --reading               instead, what a reader finds who opens nothing
 
 Pages are served on this machine and opened with an empty cache, five times each, the two sites in turn. Times are
 medians, in milliseconds. "load" is when the page's load event ends. "work" is the processor time of its main thread
@@ -11,6 +12,11 @@ style: where it is more than the elements, some were styled twice. Kilobytes are
 
 A figure is drawn when its picture has its first stroke, counted from the page's load event. Sixty updates move its
 first slider, each in a frame of its own; "ours" is the part of a frame in which its code runs.
+
+For a reader at 1280 by 800 pixels who opens nothing: "screens" is the height of the page in windows, "picture" and
+"moves" are the windows, counted from 1, with the first figure and with the first that can be moved, and "minutes" takes
+180 words or 25 lines of code a minute, and half a minute for each displayed formula and each figure. Tables, captions
+and exercises are among the words; formulas and figures to move are not.
 """
 
 from __future__ import annotations
@@ -27,7 +33,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # as pytest's setting does
 
 from check_links import pages_of
 from explorable_examples import KINDS, example
-from opened import QUIET, SITE, Opened, find_browser, serve, styled
+from opened import AT_ONCE, QUIET, SETTLED, SITE, Opened, find_browser, new_window, serve, styled
 from playwright.sync_api import Browser, sync_playwright
 
 from mtfl.explorables import Explorable
@@ -58,6 +64,26 @@ UPDATES = """async () => {
         last = performance.now();
     }
     return [performance.now() - start, frames, work];
+}"""
+READING = """() => {
+    const article = document.querySelector(".bd-article"), first = (names) => {
+        const tops = [...article.querySelectorAll(names)].filter(node => node.checkVisibility())
+            .map(node => node.getBoundingClientRect().top + scrollY);
+        return tops.length ? 1 + Math.floor(Math.min(...tops) / innerHeight) : 0;
+    };
+    const seen = (names) => [...article.querySelectorAll(names)].filter(node => node.checkVisibility());
+    const texts = document.createTreeWalker(article, NodeFilter.SHOW_TEXT, ({ parentElement }) =>
+        parentElement.closest("pre, svg, script, style, summary, mjx-container, .mtfl-x, .headerlink")
+            || !parentElement.checkVisibility() ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+    let words = 0;
+    while (texts.nextNode()) words += texts.currentNode.data.split(/\\s+/).filter(word => /\\p{L}/u.test(word)).length;
+    const lines = seen(".cell_input pre").flatMap(code => code.textContent.split("\\n")).filter(line => line.trim());
+    const figures = seen(".mtfl-plot, .mtfl-x").length;
+    const minutes = words / 180 + lines.length / 25 + (seen("div.math").length + figures) / 2;
+    const screens = document.documentElement.scrollHeight / innerHeight;
+    const statements = seen(".proof.admonition > .admonition-title > .caption-number").length;
+    const [picture, moves] = [first(".mtfl-plot, .mtfl-x"), first(".mtfl-x")];
+    return [screens, words, statements, picture, moves, lines.length, minutes];
 }"""
 TIMES = "[performance.getEntriesByType('navigation')[0].loadEventEnd, window.drawn ?? null]"
 
@@ -138,6 +164,23 @@ def measure_pages(browser: Browser, homes: list[str], names: list[str], visits: 
             print(f"{'  ratio, median of pairs':75}" + "".join(f"{ratio:8.2f}" for ratio in ratios))
 
 
+def measure_reading(browser: Browser, homes: list[str], names: list[str]) -> None:
+    """Print what a reader finds on each page who opens nothing; of two sites, a line each."""
+    head = f"{'screens':>8}{'words':>7}{'statements':>12}{'picture':>9}{'moves':>7}{'code':>6}{'minutes':>9}"
+    print(f"{'page':34}{head}")
+    page = new_window(browser, viewport={"width": 1280, "height": 800}).new_page()
+    for name in names:
+        for home, title in zip(homes, (name, "  before"), strict=False):
+            answer = page.goto(home + name, wait_until="load")
+            if answer is None or not answer.ok:
+                continue
+            page.add_style_tag(content=AT_ONCE)
+            page.evaluate(SETTLED)
+            screens, words, statements, picture, moves, code, minutes = page.evaluate(READING)
+            row = f"{screens:8.0f}{words:7}{statements:12}{picture:9}{moves or '-':>7}{code:6}{minutes:9.0f}"
+            print(f"{title:34}{row}", flush=True)
+
+
 def measure_figures(browser: Browser) -> None:
     """Print the table of figures to move."""
     print(f"\n{'figure':34}{'kB with engine':>15}{'60 updates, ms':>16}{'frame, ms':>11}{'ours, ms':>10}")
@@ -153,6 +196,7 @@ def main() -> None:
     parser.add_argument("sites", nargs="*", type=Path, default=[SITE], metavar="SITE", help="one or two folders")
     parser.add_argument("--pages", nargs="+", metavar="PAGE", help="such as 01_setup (default: all)")
     parser.add_argument("--visits", type=int, default=5, help="to each page (default: 5)")
+    parser.add_argument("--reading", action="store_true", help="what a reader finds, in place of times and weights")
     options = parser.parse_args()
     if len(options.sites) > 2:
         parser.error("name one site, or two")
@@ -160,9 +204,13 @@ def main() -> None:
     with sync_playwright() as playwright, ExitStack() as servers:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(QUIET))
         homes = [servers.enter_context(serve(site)) for site in options.sites]
-        measure_pages(browser, homes, [f"{stem}.html" for stem in stems], options.visits)
-        if not options.pages and len(options.sites) == 1:
-            measure_figures(browser)
+        names = [f"{stem}.html" for stem in stems]
+        if options.reading:
+            measure_reading(browser, homes, names)
+        else:
+            measure_pages(browser, homes, names, options.visits)
+            if not options.pages and len(options.sites) == 1:
+                measure_figures(browser)
         browser.close()
 
 

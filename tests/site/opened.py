@@ -7,19 +7,23 @@ import gzip
 import http.server
 import json
 import os
+import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import pypdfium2
+from bs4 import BeautifulSoup
 from check_links import pages_of
 from waiting import HANG_IN_BROWSER
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, Route
 
 SITE = Path(os.environ.get("MTFL_SITE", Path(__file__).parents[2] / "_build" / "html"))
 # index.html only leads to the first page.
@@ -28,6 +32,8 @@ PAGES = [name for path in pages_of(SITE) if (name := path.relative_to(SITE).as_p
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 PACKED = (".woff", ".woff2", ".png")
+# Most of a page, and what a test that asks for words and links does not need.
+PICTURES = re.compile(r"<(svg|style|script|mjx-math)\b.*?</\1>", re.DOTALL)
 BLOCKS = ".bd-article section > *"
 # A style sheet by which blocks that are far away do not wait for the reader.
 AT_ONCE = f"{BLOCKS}, .mtfl-ledger article {{ content-visibility: visible !important }}"
@@ -40,6 +46,7 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no request leaves this machine
 )
 # Fonts are there, nothing has faded or slid for three frames, and nothing is left to do. (Chromium does not always keep
 # its promises to say when a transition has finished and when it is idle: a page at rest may wait for ever.)
@@ -58,6 +65,19 @@ def find_browser() -> str | None:
     return os.environ.get("MTFL_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+@functools.cache
+def parsed(path: Path) -> BeautifulSoup:
+    """A page of the site without pictures, scripts and the glyphs of formulas; not to be changed."""
+    return BeautifulSoup(PICTURES.sub("", path.read_text("utf8")), "html.parser")
+
+
+def texts_of(pdf: bytes | Path) -> list[str]:
+    """The text of each sheet of a PDF, in which PDFium writes U+0002 for a hyphen that ends a line."""
+    with pypdfium2.PdfDocument(pdf) as sheets:
+        texts = [sheet.get_textpage().get_text_bounded() for sheet in sheets]
+    return [text.replace("\r\n", "\n").replace("\x02", "-") for text in texts]
+
+
 def styled(browser: Browser, page: Page, act: Callable[[], object]) -> int:
     """How often an element is given its style while a page does something, until it has nothing left to do."""
     browser.start_tracing(page=page, categories=["devtools.timeline"])
@@ -65,6 +85,43 @@ def styled(browser: Browser, page: Page, act: Callable[[], object]) -> int:
     page.evaluate(SETTLED)
     events = json.loads(browser.stop_tracing())["traceEvents"]
     return sum(event.get("args", {}).get("elementCount", 0) for event in events if event["name"] == "UpdateLayoutTree")
+
+
+# A frame runs this before it is painted.
+FRAMES = """() => {{
+    window.frames_seen = [];
+    const note = () => {{
+        {note}
+        requestAnimationFrame(note);
+    }};
+    requestAnimationFrame(note);
+}}"""
+
+
+def first_frames(page: Page, address: str, note: str) -> list[Any]:
+    """What each frame of a page that opens has noted in ``frames_seen``, in JavaScript, until its scripts have run.
+
+    They are held back until three frames have been seen, all but the one that the first frame waits for.
+    """
+    held = []
+    page.add_init_script(f"({FRAMES.format(note=note)})()")
+
+    def hold(route: Route) -> None:
+        if "/early.js" in route.request.url:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/*.js*", hold)
+    page.goto(address, wait_until="commit")
+    page.wait_for_function("window.frames_seen.length > 2 && document.querySelector('footer')")
+    for route in held:
+        route.continue_()
+    page.unroute("**/*.js*", hold)
+    page.wait_for_load_state("load")
+    page.evaluate(SETTLED)
+    assert held  # else the scripts came first
+    return page.evaluate("frames_seen")
 
 
 def new_window(browser: Browser, **view: Any) -> BrowserContext:
@@ -89,16 +146,25 @@ def swipe(page: Page, x: float, y: float, across: float, up: float) -> None:
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line of log for each."""
+    """Serves files with some headers more, and without a line of log for each."""
+
+    def __init__(self, *args: Any, headers_too: Mapping[str, str], **options: Any) -> None:
+        self.headers_too = headers_too
+        super().__init__(*args, **options)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
+    def end_headers(self) -> None:
+        for name, value in self.headers_too.items():
+            self.send_header(name, value)
+        super().end_headers()
+
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serve(folder: Path, headers: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
     """Serve a folder on a free port of this machine, from a thread; its address."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
+    handler = functools.partial(QuietHandler, directory=str(folder), headers_too=headers)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -117,14 +183,11 @@ class Opened:
     answers: list[Response] = field(default_factory=list)
 
     def watch(self, home: str) -> None:
-        """Stop and note each request that does not stay at home; note each error."""
+        """Note each request that does not stay at home, and each error."""
 
-        def guard(route: Route) -> None:
-            if route.request.url.startswith((home, "data:", "blob:")):
-                route.continue_()
-            else:
-                self.away.append(route.request.url)
-                route.abort()
+        def note_request(request: Request) -> None:
+            if not request.url.startswith((home, "data:", "blob:")):
+                self.away.append(request.url)
 
         def note_answer(answer: Response) -> None:
             self.answers.append(answer)
@@ -135,7 +198,7 @@ class Opened:
             if message.type == "error":
                 self.errors.append(message.text)
 
-        self.page.route("**/*", guard)
+        self.page.on("request", note_request)
         self.page.on("response", note_answer)
         self.page.on("console", note_message)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

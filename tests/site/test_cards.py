@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from axe import violations
 from bs4 import BeautifulSoup
-from opened import AT_ONCE, SITE, Opened
+from opened import AT_ONCE, PAGES, SITE, Opened
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route
 
@@ -23,6 +23,8 @@ OPEN = "#mtfl-card:popover-open"
 OPENS, CLOSES = 250, 300  # milliseconds, as in cards.js
 LOSS = "02_pseudo_contrastive_loss.html"
 TRAINING = "03_multitask_training.html"
+STORY = "story.html"  # the lightest page with such links
+THEOREM = f"{LOSS}#thm-pseudo-contrastive"
 
 
 def link_to(page: Page, href: str) -> Locator:
@@ -58,11 +60,11 @@ def come_to(link: Locator) -> None:
     link.page.wait_for_selector(OPEN)
 
 
-# For each link of a page: what its card says and what stands at its target, as words and the TeX of formulas; and the
-# paragraphs of the card that do not stand there.
-CARDS_AND_TARGETS = """async () => {
-    const parser = new DOMParser(), pages = {}, found = {};
-    const text = async path => (await fetch(path)).text();
+# For each link of some pages: what its card says and what stands at its target, as words and the TeX of formulas; and
+# the paragraphs of the card that do not stand there.
+CARDS_AND_TARGETS = """async names => {
+    const parser = new DOMParser(), pages = {}, found = [];
+    const text = async path => fetch(path).then(answer => answer.ok ? answer.text() : "mtflCards({});\\n");
     const load = async name => (pages[name] ??= {
         cards: JSON.parse((await text(`_static/cards/${name}.js`)).replace(/^mtflCards\\(|\\);\\n$/g, "")),
         there: parser.parseFromString(await text(`${name}.html`), "text/html"),
@@ -75,10 +77,16 @@ CARDS_AND_TARGETS = """async () => {
         const tex = [...holder.querySelectorAll("[data-tex]")].map(node => node.dataset.tex);
         return [holder.textContent.replace(/\\s+/g, ""), ...tex];
     };
-    const all = "a.reference.internal, .mtfl-ledger a";
-    for (const link of document.querySelectorAll(`.bd-article :is(${all}):not(.mtfl-set, .mtfl-rows *)`)) {
-        const name = link.pathname.split("/").at(-1).replace(".html", "");
-        const { cards, there } = await load(name), anchor = decodeURIComponent(link.hash.slice(1));
+    const all = "a.reference.internal, .mtfl-ledger a", each = [];
+    for (const from of names) {
+        const { there } = await load(from), links = new Set();
+        for (const link of there.querySelectorAll(`.bd-article :is(${all}):not(.mtfl-set, .mtfl-rows *)`))
+            links.add(link.getAttribute("href"));
+        each.push(...[...links].map(href => [from, href]));
+    }
+    for (const [from, href] of each) {
+        const [page, hash = ""] = href.split("#"), name = page.replace(".html", "") || from;
+        const { cards, there } = await load(name), anchor = decodeURIComponent(hash);
         let target = anchor ? there.getElementById(anchor) : there.querySelector("article section");
         if (target.matches("span, p:empty")) target = target.closest("tr, section");
         const says = parser.parseFromString(cards[anchor] ?? "", "text/html").body;
@@ -90,34 +98,36 @@ CARDS_AND_TARGETS = """async () => {
         const stands = told(...parts), blocks = [...says.querySelectorAll(":is(p, dt):not(.mtfl-card-place)")];
         const words = target.matches("tr") ? [] : blocks.map(node => told(node)[0]);
         const others = words.filter(word => !stands[0].includes(word));
-        found[link.getAttribute("href")] = [whole, told(...says.childNodes), stands, others];
+        found.push([from, href, whole, told(...says.childNodes), stands, others]);
     }
     return found;
 }"""
 
 
-def wrong_cards(page: Page) -> list[str]:
-    """The links of a page whose card does not say what stands there; a part of it, where that is long."""
+def wrong_cards(page: Page, names: list[str]) -> list[tuple[str, str]]:
+    """The links of some pages whose card does not say what stands there; a part of it, where that is long."""
     return [
-        href
-        for href, (whole, says, stands, others) in page.evaluate(CARDS_AND_TARGETS).items()
+        (name, href)
+        for name, href, whole, says, stands, others in page.evaluate(CARDS_AND_TARGETS, names)
         if not says[0] or others or (says != stands if whole else not set(says[1:]) <= set(stands[1:]))
     ]
 
 
-def test_each_card_says_what_stands_there(shown: Opened, name: str) -> None:
-    assert wrong_cards(shown.page) == []
+def test_each_card_says_what_stands_there(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "references.html").page
+    assert wrong_cards(page, [name.removesuffix(".html") for name in PAGES]) == []
 
 
 def test_a_card_that_says_something_else_is_seen(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, LOSS).page
+    page = open_page(served, "references.html").page
 
     def plant(route: Route) -> None:
         text = route.fetch().text()
         route.fulfill(body=text.replace("whatever the labels are", "whatever").replace('"lem-head-step"', '"gone"'))
 
     page.route("**/_static/cards/02*.js", plant)
-    assert wrong_cards(page) == ["#lem-head-step", "#thm-pseudo-contrastive"]
+    loss = LOSS.removesuffix(".html")
+    assert wrong_cards(page, [loss]) == [(loss, "#lem-head-step"), (loss, "#thm-pseudo-contrastive")]
 
 
 def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
@@ -158,8 +168,8 @@ def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
 
 
 def test_a_pointer_that_passes_by_opens_nothing(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, TRAINING, stopped=True).page
-    point_at(link_to(page, "#thm-exact-step"))
+    page = open_page(served, STORY, stopped=True).page
+    point_at(link_to(page, THEOREM))
     page.mouse.move(2, 2)
     page.clock.run_for(10 * OPENS)
     assert page.locator(OPEN).count() == 0
@@ -195,6 +205,17 @@ def test_by_keyboard(open_page: Callable[..., Opened], address: str) -> None:
     assert page.url.endswith("#thm-pseudo-contrastive")
 
 
+def test_a_pointer_under_which_the_page_moves_takes_no_card_away(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, STORY, stopped=True).page
+    link = link_to(page, THEOREM)
+    page.keyboard.press("Tab")
+    link.focus()
+    page.mouse.move(300, 300)
+    page.mouse.move(310, 400)
+    page.clock.run_for(OPENS)
+    page.wait_for_selector(OPEN)
+
+
 def darkness(card: Locator, top: float) -> float:
     """How much darker a card is above its lower edge than in its middle, scrolled so far; between corner and words."""
     card.evaluate("(node, top) => node.scrollTo({ top, behavior: 'instant' })", top)
@@ -204,8 +225,8 @@ def darkness(card: Locator, top: float) -> float:
 
 
 def test_a_card_that_is_too_tall_shows_that_it_goes_on(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, LOSS, stopped=True, viewport={"width": 500, "height": 300}).page
-    rest_on(link_to(page, "#thm-pseudo-contrastive"))
+    page = open_page(served, STORY, stopped=True, viewport={"width": 500, "height": 300}).page
+    rest_on(link_to(page, THEOREM))
     card = page.locator(OPEN)
     more = card.evaluate("node => node.scrollHeight - node.clientHeight")
     assert more > 50
@@ -214,26 +235,26 @@ def test_a_card_that_is_too_tall_shows_that_it_goes_on(open_page: Callable[..., 
 
 
 def test_by_finger(open_page: Callable[..., Opened], address: str) -> None:
-    page = open_page(address, LOSS, has_touch=True, viewport={"width": 360, "height": 740}).page
-    link = link_to(page, "01_setup.html")
+    page = open_page(address, STORY, has_touch=True, viewport={"width": 360, "height": 740}).page
+    link = link_to(page, "claims.html")
     card = page.locator(OPEN)
     link.scroll_into_view_if_needed()
     link.tap()
     page.wait_for_selector(OPEN)
-    assert page.url == address + LOSS
+    assert page.url == address + STORY
     page.touchscreen.tap(2, 2)
     assert card.count() == 0
     link.tap()
     page.wait_for_selector(OPEN)
     link.tap()
-    page.wait_for_url(address + "01_setup.html")
+    page.wait_for_url(address + "claims.html")
 
 
 def test_a_tap_without_a_card_follows_the_link(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, LOSS, has_touch=True).page
+    page = open_page(served, STORY, has_touch=True).page
     page.route("**/_static/cards/*", lambda route: route.abort())
-    link_to(page, "01_setup.html").tap()
-    page.wait_for_url(served + "01_setup.html")
+    link_to(page, "claims.html").tap()
+    page.wait_for_url(served + "claims.html")
 
 
 # What sticks out of the window, or covers the link: sides of the card's box.
@@ -247,19 +268,29 @@ OUTSIDE = """link => {
 }"""
 
 
+# Bring a link to the start, the centre or the end of the window, and a pointer to the first line of the link.
+LEAD_TO = """(link, block) => {
+    link.scrollIntoView({ block, behavior: "instant" });
+    const { left, top, width, height } = link.getClientRects()[0];
+    const [clientX, clientY] = [left + width / 2, top + height / 2];
+    link.dispatchEvent(new PointerEvent("pointerover", { bubbles: true, pointerType: "mouse", clientX, clientY }));
+}"""
+
+
 @pytest.mark.parametrize("view", [(360, 740), (1280, 800), (1280, 420)])
 def test_no_card_leaves_the_window(open_page: Callable[..., Opened], served: str, view: tuple[int, int]) -> None:
     page = open_page(served, TRAINING, stopped=True, viewport=dict(zip(("width", "height"), view, strict=True))).page
-    links = page.locator(".bd-article a.reference.internal:not(.mtfl-set):visible").all()
+    page.add_style_tag(content=AT_ONCE)  # nothing else may move
+    links = page.locator(".bd-article a.reference.internal:not(.mtfl-set):visible").element_handles()
     assert len(links) > 60
-    for link in links[:: len(links) // 10]:
-        link.evaluate("node => node.scrollIntoView({ block: ['start', 'center', 'end'][Math.floor(scrollY) % 3] })")
-        rest_on(link)
+    for place, link in zip(("start", "center", "end") * 3, links[:: len(links) // 9], strict=False):
+        link.evaluate(LEAD_TO, place)
+        page.clock.run_for(OPENS)
+        page.wait_for_selector(OPEN)
         assert link.evaluate(OUTSIDE) == [], link.get_attribute("href")
         wide = page.locator(OPEN).evaluate("card => card.scrollWidth - card.clientWidth")
         assert wide <= 0, link.get_attribute("href")
         page.keyboard.press("Escape")
-        page.mouse.move(2, 2)
 
 
 def test_a_card_outside_the_window_is_seen(open_page: Callable[..., Opened], served: str) -> None:
@@ -272,9 +303,9 @@ def test_a_card_outside_the_window_is_seen(open_page: Callable[..., Opened], ser
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_card_is_accessible_and_not_printed(open_page: Callable[..., Opened], served: str, scheme: str) -> None:
-    opened = open_page(served, LOSS, stopped=True, color_scheme=scheme)
+    opened = open_page(served, STORY, stopped=True, color_scheme=scheme)
     page = opened.page
-    come_to(link_to(page, "#thm-pseudo-contrastive"))
+    come_to(link_to(page, THEOREM))
     page.clock.resume()
     assert violations(opened) == []
     assert page.locator(OPEN).is_visible()
@@ -283,8 +314,8 @@ def test_a_card_is_accessible_and_not_printed(open_page: Callable[..., Opened], 
 
 
 def test_forced_colours_leave_the_card_a_border(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, LOSS, stopped=True, forced_colors="active").page
-    rest_on(link_to(page, "#thm-pseudo-contrastive"))
+    page = open_page(served, STORY, stopped=True, forced_colors="active").page
+    rest_on(link_to(page, THEOREM))
     box = page.locator(OPEN).bounding_box()
     assert box is not None
 
@@ -311,7 +342,7 @@ def test_a_figure_shows_its_picture(open_page: Callable[..., Opened], served: st
 
 
 def test_each_word_and_symbol_is_linked_once_and_in_the_text(site: Path) -> None:
-    chapters = [*sorted(site.glob("0*.html")), site / "intro.html"]
+    chapters = [*sorted(site.glob("[01]*.html")), site / "intro.html"]
     assert len(chapters) > 5
     for path in chapters:
         page = cards.Page(path.stem, path.read_text("utf8")).soup

@@ -19,11 +19,16 @@ from PIL import Image
 
 from mtfl import limit_kernel, task_kernel
 from mtfl.explorables import (
+    AnySlope,
+    ColouredStep,
+    ConnectTheDots,
     Explorable,
     HowManyTasks,
+    InContext,
     NeuronsInPlane,
     PaintedTask,
     PullingPairs,
+    RelabelledDigits,
     TaskKernel,
     TasksAgree,
     TransferGrid,
@@ -181,6 +186,39 @@ def test_every_control_moves_picture_words_and_readout(
     opened = open_page(small_served, f"{kind.__name__}.html", has_touch=way == "touch", stopped=True, **NO_MOTION)
     assert dead_controls(opened, way) == []
     assert opened.errors == []
+
+
+HIDDEN = """() => [
+    ...document.querySelectorAll(".mtfl-x :is(.mtfl-words, svg[role=img], input, button)"),
+].filter(node => {
+    const box = node.getBoundingClientRect(), seen = { opacityProperty: true, visibilityProperty: true };
+    return node.type !== "radio" && !(node.checkVisibility(seen) && box.width > 8 && box.height > 8);
+}).map(node => node.className.baseVal ?? (node.className || node.textContent || node.type))"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [360, 1200])
+def test_words_pictures_and_controls_can_be_seen(
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], width: int
+) -> None:
+    view = {"viewport": {"width": width, "height": 900}}
+    opened = open_page(small_served, f"{kind.__name__}.html", **view, **NO_MOTION)
+    opened.settle()
+    assert opened.page.evaluate(HIDDEN) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        (".mtfl-words { display: none }", "mtfl-words"),
+        (".mtfl-words { opacity: 0 }", "mtfl-words"),
+        (".mtfl-columns > div + div { visibility: hidden }", "Start over"),
+    ],
+)
+def test_what_a_style_hides_is_seen(open_page: Callable[..., Opened], small_served: str, rule: str, found: str) -> None:
+    opened = open_page(small_served, "TaskKernel.html", **NO_MOTION)
+    opened.page.add_style_tag(content=rule)
+    assert found in opened.page.evaluate(HIDDEN)
 
 
 def test_a_dead_control_is_seen(open_page: Callable[..., Opened], tmp_path: Path) -> None:
@@ -343,7 +381,12 @@ COUNTED = {  # operations and changes, in Chromium 156
     TransferGrid: (45_772, 1_620),
     HowManyTasks: (360_297, 1_080),
     PullingPairs: (708_082, 6_330),
+    RelabelledDigits: (4_967_701, 5_100),
     TasksAgree: (477_529, 3_840),
+    AnySlope: (2_153_397, 2_040),
+    ConnectTheDots: (59_650, 10_440),
+    ColouredStep: (216_298, 1_740),
+    InContext: (428_291, 2_400),
 }
 ROOM = 1.6
 MOST_LAYOUTS = 10

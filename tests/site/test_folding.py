@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
-from opened import AT_ONCE, CLIPBOARD, Opened
-from playwright.sync_api import Browser, Page, Route
-from pypdf import PdfReader
+from opened import AT_ONCE, CLIPBOARD, Opened, first_frames, parsed, texts_of
+from playwright.sync_api import Browser, Page
 
 BOOK = Path(__file__).parents[2] / "book"
 CHAPTER = "03_multitask_training.html"
@@ -72,10 +69,11 @@ def letters(text: str) -> str:
 def test_every_proof_and_cell_is_in_its_page(site: Path, name: str) -> None:
     source = (BOOK / name).with_suffix(".ipynb")
     cells = nbformat.read(source, as_version=4).cells if source.exists() else []
-    soup = BeautifulSoup((site / name).read_text("utf8"), "html.parser")
+    soup = parsed(site / name)
     proofs = sum(len(re.findall(r"^[`:]{3,}\{prf:proof\}", cell.source, flags=re.MULTILINE)) for cell in cells)
     assert len(soup.select("details.mtfl-proof[id]")) == proofs
-    told = [cell for cell in cells if name != "story.html" or "remove-cell" not in cell.metadata.get("tags", ())]
+    brief = name in ("intro.html", "story.html")  # they leave out what only their numbers need
+    told = [cell for cell in cells if not brief or "remove-cell" not in cell.metadata.get("tags", ())]
     written = [letters(cell.source) for cell in told if cell.cell_type == "code"]
     shown = [letters(cell.get_text()) for cell in soup.select("div.cell .cell_input pre")]
     assert shown == written
@@ -134,6 +132,45 @@ def test_a_link_opens_what_it_leads_into_and_so_does_back(open_page: Callable[..
     page.go_back()
     page.wait_for_url(f"**#{equation}")
     assert is_open(page, equation)
+
+
+def test_back_from_another_page_does_not_lead_to_a_figure_that_was_moved(
+    open_page: Callable[..., Opened], served: str
+) -> None:
+    opened = open_page(served, "02_pseudo_contrastive_loss.html", reduced_motion="reduce")
+    page = opened.page
+    page.locator(".mtfl-figure [type=range]").first.press("End")
+    page.wait_for_function("location.hash.includes('tasks=inf')")
+    page.evaluate("scrollTo({ top: 9000, behavior: 'instant' })")
+    opened.settle()
+    page.goto(served + "references.html", wait_until="load")
+    page.go_back(wait_until="load")
+    opened.settle()
+    assert page.evaluate("Object.keys(history.state.mtfl)") == ["fig-loss-pairs"]
+    assert page.locator(".mtfl-figure").first.evaluate("node => node.getBoundingClientRect().bottom") < 0
+
+
+BLOCKS = "[...document.querySelectorAll('.bd-article section > :not(section)')]"
+READ = f"""() => {BLOCKS}.findLastIndex((node) =>
+    node.getBoundingClientRect().top < 300 && node.checkVisibility({{ contentVisibilityAuto: true }}))"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_who_comes_back_from_another_page_finds_what_he_read(
+    open_page: Callable[..., Opened], served: str, width: int
+) -> None:
+    """Most blocks above were not drawn when the page was left, or are not drawn any more."""
+    opened = open_page(served, CITED, viewport={"width": width, "height": 800})
+    page = opened.page
+    for share in (0.3, 0.8, 0):
+        page.evaluate("part => scrollTo({ top: document.body.scrollHeight * part, behavior: 'instant' })", share)
+        opened.settle()
+        top = f"{BLOCKS}[{page.evaluate(READ)}].getBoundingClientRect().top"
+        before = page.evaluate(top)
+        page.goto(served + PLAIN, wait_until="load")
+        page.go_back(wait_until="load")
+        opened.settle()
+        assert abs(page.evaluate(top) - before) <= 2
 
 
 @pytest.mark.parametrize("opened_above", [True, False])
@@ -290,34 +327,14 @@ def test_a_choice_on_another_page_holds_when_one_goes_back(open_page: Callable[.
 
 
 # How many proofs and cells are there and how many of them are folded, at each frame.
-FRAMES = """() => {
-    window.frames_seen = [];
-    const note = () => {
-        const all = document.querySelectorAll("details:is(.mtfl-proof, .mtfl-code)");
-        frames_seen.push([all.length, [...all].filter(one => !one.open).length]);
-        requestAnimationFrame(note);
-    };
-    requestAnimationFrame(note);
-}"""
+FOLDS = """const all = document.querySelectorAll("details:is(.mtfl-proof, .mtfl-code)");
+    frames_seen.push([all.length, [...all].filter(one => !one.open).length]);"""
 
 
 def test_the_first_frame_is_as_the_reader_has_chosen(open_page: Callable[..., Opened], served: str) -> None:
-    page, held = open_page(served, PLAIN).page, []
+    page = open_page(served, PLAIN).page
     page.evaluate("['proof', 'code'].forEach(kind => localStorage.setItem(`mtfl-${kind}`, 'open'))")
-    page.add_init_script(f"({FRAMES})()")
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/*.js*", hold)
-    page.goto(served + CHAPTER, wait_until="commit")
-    page.wait_for_function("window.frames_seen.length > 2 && document.querySelector('footer')")
-    for route in held:
-        route.continue_()
-    page.unroute("**/*.js*", hold)
-    page.wait_for_load_state("load")
-    frames = page.evaluate("frames_seen")
-    assert held  # the first frames came before any script of the site
+    frames = first_frames(page, served + CHAPTER, FOLDS)
     assert frames[-1][0] > 50
     assert {folded for _, folded in frames} == {0}
 
@@ -426,7 +443,7 @@ def test_without_scripts_all_can_be_opened(browser: Browser, served: str) -> Non
 
 def on_paper(page: Page) -> str:
     """The letters of a page as it is printed."""
-    return letters("".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf())).pages))
+    return letters("".join(texts_of(page.pdf())))
 
 
 def test_paper_shows_what_the_page_shows(open_page: Callable[..., Opened], served: str) -> None:

@@ -14,7 +14,7 @@ from mtfl.tasks import limit_kernel
 # What bears out each right option: the numbers that its answer takes from the page's cells.
 BORNE_OUT: dict[str, Callable[[list[float]], bool]] = {
     "20": lambda x: x[0] < x[1] < 90 < x[2],  # per cent, of 2, 5 and 20 tasks
-    "one time in three": lambda _: abs((1 + limit_kernel(2, "balanced")[0, 1].item()) / 2 - 1 / 3) < 1e-12,
+    "more often": lambda _: [round(210 * (1 + limit_kernel(r, "balanced")[0, 1].item())) for r in (2, 3)] == [140, 180],
     "it fades to zero": lambda x: not x,  # a statement: prop-fixed-heads
     "half as fast": lambda x: abs(x[1] / x[0] - 1 / 2) < 0.01,
     "it falls to about an eighth": lambda x: abs(x[1] / x[0] - 1 / 8) < 0.01,
@@ -24,8 +24,40 @@ BORNE_OUT: dict[str, Callable[[list[float]], bool]] = {
     "it falls, and settles": lambda x: x[0] > x[2] + 0.1 and abs(x[2] - x[4]) < 0.02,
     "200": lambda x: x[1] == 128 and x[0] < 0.5 < x[2],
     "all of it": lambda x: abs(x[1] / x[0] - 1) < 0.1 and x[4] / x[3] < 1 / 8,
+    "not faster": lambda x: abs(x[0] - 1) < 0.05,
+    "about ten": lambda x: min(x[1] - x[0], x[1] - x[2]) > 0.3,  # per cent, of 1, 16 and 128 tasks
+    "more than four fifths": lambda x: 0.8 < x[0] < x[1],
+    "nothing": lambda x: not x,  # a statement: prop-neighbour-one-label
+    "it grows by a third": lambda x: abs(x[1] / x[0] - 4 / 3) < 0.1 and x[2] > x[3],
+    "a hundred times smaller ones": lambda x: x[0] < 0.7 * min(x[1:3]),
+    "less than one time in two hundred": lambda x: x[-1] < 1 / 200,
+    "about 30": lambda x: x[0] == 32 and max(x[1:3]) < 0.25 < x[4],  # shares of errors
+    "on those with leftovers": lambda x: x[1] > x[2] + 0.01,
     "0.7": lambda x: abs(x[0] - 0.7) < 0.1 and x[1] < 0.2,
 }
+# Experiments, whose answers tests/test_laboratory.py measures; no number stands in them.
+BORNE_OUT |= dict.fromkeys(
+    (
+        "nearly all of it",
+        "one direction before all others",
+        "in energy, not in conditioning",
+        "five, and more for evenness",
+        "both fall, that of uniform labels far more",
+        "much on the features of many tasks, little on random ones",
+        "it stays lower for a while",
+        "unevenly: one falls behind",
+        "a line",
+        "little: they are nearer to random ones",
+        "that of the centred labels",
+        "yes, somewhat later",
+        "far less well",
+        "no more than guess",
+        "nothing at all",
+        "about half as far",
+        "hardly more than by chance",
+    ),
+    lambda x: not x,
+)
 WITH_GUESSES = [name for name in PAGES if 'class="mtfl-guess"' in (SITE / name).read_text("utf8")]
 ANSWERS = """() => [...document.querySelectorAll(".mtfl-guess")].map(guess => {
     const answer = guess.querySelector(".mtfl-answer").cloneNode(true);
@@ -60,12 +92,15 @@ def test_the_answer_opens_when_an_option_is_chosen(
 
 
 @pytest.mark.parametrize("page_name", WITH_GUESSES)
-def test_each_guess_keeps_its_answer_until_one_chooses(
+def test_each_guess_keeps_its_answer_until_one_chooses_or_prints(
     open_page: Callable[..., Opened], served: str, page_name: str
 ) -> None:
     page = open_page(served, page_name, reduced_motion="reduce").page
     guesses = page.locator(".mtfl-guess").all()
     answers = [guess.locator(".mtfl-answer") for guess in guesses]
+    page.emulate_media(media="print")
+    assert all(answer.is_visible() for answer in answers)
+    page.emulate_media(media="screen")
     for number, guess in enumerate(guesses):
         guess.scroll_into_view_if_needed()
         assert [answer.is_visible() for answer in answers] == [before < number for before in range(len(answers))]
@@ -75,15 +110,6 @@ def test_each_guess_keeps_its_answer_until_one_chooses(
         before = right.evaluate(border)
         guess.locator(".mtfl-other").first.click()
         assert right.evaluate(border) != before
-    assert all(answer.is_visible() for answer in answers)
-
-
-@pytest.mark.parametrize("page_name", WITH_GUESSES)
-def test_on_paper_the_answers_are_open(open_page: Callable[..., Opened], served: str, page_name: str) -> None:
-    page = open_page(served, page_name, reduced_motion="reduce").page
-    answers = page.locator(".mtfl-answer").all()
-    assert not any(answer.is_visible() for answer in answers)
-    page.emulate_media(media="print")
     assert all(answer.is_visible() for answer in answers)
 
 

@@ -5,6 +5,7 @@ What the reader moves Python sees, and what Python sets the figure shows.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -16,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
@@ -32,6 +33,18 @@ CELLS = (
     "from mtfl.explorables import NeuronsInPlane\nfigure = NeuronsInPlane()\nfigure",
     "print(figure.tasks, figure.rounds, figure.energy, figure.conditioning)",
     "figure.rounds += 1",
+)
+# What Python reads of the laboratory's training: shapes, and how far the energy of the weights is from the last traced.
+LABORATORY = (
+    "from mtfl.explorables import Laboratory\n"
+    "lab = Laboratory(d=10, r=2, neurons=16, tasks=8, batch=64, against='one task')\nlab",
+    "lab.paint([[-1, 1, 1, -1], [1, 1, -1, -1], [-1, 1, 1, 1]])\nlab.rounds = 12",
+    "import json\n"
+    "shapes = [{name: array.shape for name, array in (own | trace).items()}"
+    " for own, trace in zip(lab.weights, lab.traces)]\n"
+    "away = [abs(((own['W'] @ own['M']) ** 2).sum() / (own['W'] ** 2).sum() - trace['energy'][-1])"
+    " for own, trace in zip(lab.weights, lab.traces)]\n"
+    "print(json.dumps([shapes, away, lab.weights[0]['F'].tolist() if lab.weights else None]))",
 )
 # In the notebook in front: another may use the name too.
 ANCHOR = """[...document.querySelectorAll('[data-jupyter-id="%s"]')].find((place) => place.offsetParent)"""
@@ -73,9 +86,8 @@ IN_SIGHT = """(place) => {
 }"""
 
 
-def write_notebook(path: Path) -> None:
-    cells = [nbformat.v4.new_markdown_cell("[one task](#fig-neurons?tasks=1)")]
-    cells += [nbformat.v4.new_code_cell(source) for source in CELLS]
+def write_notebook(path: Path, text: str, code: tuple[str, ...]) -> None:
+    cells = [nbformat.v4.new_markdown_cell(text), *map(nbformat.v4.new_code_cell, code)]
     kernel = {"name": "python3", "display_name": "python3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), str(path))
 
@@ -95,7 +107,8 @@ def extend_chapter(path: Path) -> None:
 def lab(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The address of a JupyterLab of this machine alone, with the book's notebooks, and its secret token."""
     folder = tmp_path_factory.mktemp("lab")
-    write_notebook(folder / "figure.ipynb")
+    write_notebook(folder / "figure.ipynb", "[one task](#fig-neurons?tasks=1)", CELLS)
+    write_notebook(folder / "trained.ipynb", "Tasks of one's own.", LABORATORY)
     lay_out(site / "_sources", folder)
     for name in CHAPTERS:
         extend_chapter(folder / f"{name}.ipynb")
@@ -218,6 +231,34 @@ def test_python_and_the_reader_move_one_figure(open_notebook: Callable[..., Note
     page.get_by_role("link", name="one task").click()
     notebook.says("After 2 rounds on one balanced task")
     wait_for(lambda: told()[0] == 1)
+    assert notebook.away == []
+    assert notebook.errors == []
+
+
+def test_python_paints_tasks_and_reads_what_was_trained(open_notebook: Callable[..., Notebook]) -> None:
+    notebook = open_notebook("trained")
+    page = notebook.page
+    notebook.says("After 12 rounds on 3 painted tasks")
+
+    def found() -> list[Any]:
+        return json.loads(notebook.run_cell(2))
+
+    wait_for(lambda: found()[0] != [])
+    shapes, away, labels = found()
+    assert labels == [[-1, 1, 1, -1], [1, 1, -1, -1], [-1, 1, 1, 1]]
+    for T, shape in zip((3, 1), shapes, strict=True):
+        theory = shape.pop("theory_energy")
+        assert shape.pop("theory_conditioning") == theory and 1 <= theory[0] <= 13
+        of_weights = {"W": [16, 10], "b": [16], "A": [T, 16], "M": [10, 2], "F": [T, 4]}
+        assert shape == of_weights | {"energy": [13], "conditioning": [13], "loss": [12], "accuracy": [12]}
+    assert max(away) < 1e-5
+
+    notebook.drag_to_the_end("d")
+    notebook.says("After 12 rounds on 3 painted tasks")
+    wait_for(lambda: found()[0] and found()[0][0]["W"] == [16, 300])
+    page.get_by_role("button", name="Undo").click()
+    wait_for(lambda: found()[0] and found()[0][0]["W"] == [16, 10])
+    assert page.locator(".mtfl-tour").count() == 0
     assert notebook.away == []
     assert notebook.errors == []
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import pytest
 from axe import VIEWS, violations
-from bs4 import BeautifulSoup
-from opened import Opened, new_window
+from bs4 import Tag
+from opened import Opened, new_window, parsed, texts_of
 from playwright.sync_api import Browser, Locator, Page
-from pypdf import PdfReader
 
 from mtfl.claims import CLAIMS
 
@@ -21,6 +20,12 @@ ALL = [claim.id.lower() for claim in CLAIMS]
 PAPER = [claim.id.lower() for claim in CLAIMS if claim.statement]
 SHOWN = """() => [...document.querySelectorAll(".mtfl-ledger article")].filter(node => node.checkVisibility())
     .map(node => node.id.replace("ledger-", ""))"""
+# The same for each of some words in the field.
+EACH = f"""(field, all) => all.map(words => {{
+    field.value = words;
+    field.dispatchEvent(new Event("input", {{ bubbles: true }}));
+    return ({SHOWN})();
+}})"""
 HEADS = """() => [...document.querySelectorAll(".mtfl-ledger h2")].filter(node => node.checkVisibility())
     .map(node => node.textContent)"""
 
@@ -38,8 +43,27 @@ def status(page: Page) -> str:
 
 
 def main_results(site: Path) -> list[str]:
-    pages = [BeautifulSoup(path.read_text("utf8"), "html.parser") for path in sorted(site.glob("0?_*.html"))]
-    return [str(node["id"]) for page in pages for node in page.select("div.proof.main[id]")]
+    chapters = sorted(site.glob("[01]?_*.html"))
+    return [str(node["id"]) for path in chapters for node in parsed(path).select("div.proof.main[id]")]
+
+
+def with_ids(site: Path, name: str, kind: str) -> dict[str, Tag]:
+    """The elements of a kind on a page of the site, by their ids."""
+    return {str(node["id"]): node for node in parsed(site / f"{name}.html")(kind, id=True)}
+
+
+def statements_of(site: Path) -> dict[str, Tag]:
+    """The statements of the chapters, by their labels."""
+    chapters = {claim.chapter for claim in CLAIMS if not claim.statement}
+    return {label: box for name in chapters for label, box in with_ids(site, name, "div").items()}
+
+
+def told(node: Tag) -> str:
+    """What a statement says, without its title, its numbers and its tools."""
+    node = copy(node)
+    for part in node.select(".admonition-title, .mtfl-named, .eqno, .headerlink"):
+        part.extract()
+    return node.get_text()
 
 
 def test_at_first_all_claims_are_shown_under_their_heads(open_page: Callable[..., Opened], address: str) -> None:
@@ -56,7 +80,10 @@ def test_at_first_all_claims_are_shown_under_their_heads(open_page: Callable[...
 def test_each_control_shows_what_it_says(open_page: Callable[..., Opened], site: Path, served: str) -> None:
     page = open_page(served, LEDGER).page
     options = filter_of(page).get_by_label("Chapter").locator("option").all_inner_texts()
-    assert options == ["all", *sorted({claim.chapter[1] for claim in CLAIMS if claim.chapter[0] == "0"})]
+    assert options == [
+        "all",
+        *sorted({str(int(claim.chapter[:2])) for claim in CLAIMS if claim.chapter[:2].isdigit()}, key=int),
+    ]
     filter_of(page).get_by_label("Chapter").select_option("3")
     assert shown(page) == [claim.id.lower() for claim in CLAIMS if claim.chapter.startswith("03")]
     assert page.evaluate(HEADS) == ["Chapter 3: Multi-task training recovers the subspace"]
@@ -81,6 +108,37 @@ def test_each_control_shows_what_it_says(open_page: Callable[..., Opened], site:
     assert (shown(page), status(page)) == ([], f"0 of {len(ALL)} claims. Ask for less.")
     filter_of(page).get_by_label("Words").fill("")
     assert shown(page) == ALL
+
+
+def test_a_statement_is_found_by_its_number_and_by_its_title(
+    open_page: Callable[..., Opened], site: Path, served: str
+) -> None:
+    page = open_page(served, LEDGER).page
+    words = filter_of(page).get_by_label("Words")
+    names = {
+        anchor: box.select_one(".admonition-title .caption-number").get_text(strip=True)  # type: ignore[union-attr]
+        for anchor, box in statements_of(site).items()
+        if anchor in ALL
+    }
+    found = words.evaluate(EACH, [name.lower() for name in names.values()])
+    assert dict(zip(names, found, strict=True)) == {anchor: [anchor] for anchor in names}
+    words.fill("theorem  7")  # all of a chapter
+    assert set(shown(page)) == {anchor for anchor, name in names.items() if name.startswith("Theorem 7.")} != set()
+    words.fill("Centring takes the dimension out")
+    assert "thm-centred-step" in shown(page)
+    words.fill("theorem 3.14159")
+    assert shown(page) == []
+
+
+def test_the_ledger_gives_number_and_title(site: Path) -> None:
+    entries, statements = with_ids(site, "claims", "article"), statements_of(site)
+    for claim in CLAIMS:
+        if not claim.statement:
+            (named,) = entries[f"ledger-{claim.id.lower()}"].select(".mtfl-named")
+            (title,) = (copy(node) for node in statements[claim.id.lower()].select(".admonition-title"))
+            for tool in title.select(".mtfl-tools, .headerlink"):
+                tool.extract()
+            assert "".join(named.get_text().split()) == "".join(title.get_text().split()), claim.id
 
 
 def test_the_filter_is_reached_and_set_by_keyboard(open_page: Callable[..., Opened], served: str) -> None:
@@ -141,7 +199,7 @@ def test_paper_has_what_the_filter_leaves(open_page: Callable[..., Opened], serv
     page = open_page(served, LEDGER).page
 
     def printed() -> str:
-        return "".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf())).pages)
+        return "".join(texts_of(page.pdf()))
 
     whole = printed()
     assert all(claim.id in whole for claim in CLAIMS)
@@ -164,15 +222,22 @@ def test_without_scripts_all_claims_are_there_and_no_filter(browser: Browser, se
 
 
 def test_a_statement_and_its_check_lead_to_each_other(site: Path) -> None:
-    names = {"claims", *(claim.chapter for claim in CLAIMS)}
-    pages = {name: BeautifulSoup((site / f"{name}.html").read_text("utf8"), "html.parser") for name in names}
+    entries, statements = with_ids(site, "claims", "article"), statements_of(site)
     for claim in CLAIMS:
         anchor = claim.id.lower()
-        entry = pages["claims"].select_one(f"#ledger-{anchor}")
-        assert entry is not None
-        assert entry.select(f'a[href="{claim.chapter}.html#{anchor}"]')
+        assert entries[f"ledger-{anchor}"]("a", href=f"{claim.chapter}.html#{anchor}")
         if not claim.statement:
-            assert pages[claim.chapter].select(f'#{anchor} a.mtfl-check[href="claims.html#ledger-{anchor}"]')
+            assert statements[anchor]("a", class_="mtfl-check", href=f"claims.html#ledger-{anchor}")
+
+
+def test_the_ledger_shows_what_the_chapters_say(site: Path) -> None:
+    entries, statements = with_ids(site, "claims", "article"), statements_of(site)
+    for claim in CLAIMS:
+        anchor = claim.id.lower()
+        said = claim.statement.split() if claim.statement else told(statements[anchor]).split()
+        quoted = entries[f"ledger-{anchor}"].blockquote
+        assert quoted is not None, claim.id
+        assert "".join(told(quoted).split()) == "".join(said), claim.id
 
 
 @pytest.mark.parametrize("view", VIEWS)

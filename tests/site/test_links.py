@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+from experiments import FACTS
 from opened import Opened
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -94,6 +95,17 @@ def small_fraction(shot: Shot) -> bool:
     """Conditioning of ten tasks of two features: how many tell of one over how many tell of the other."""
     found = shot.numbers["values"][1] / shot.numbers["values"][0]
     return any(abs(found - few / many) < 1e-9 for many in range(1, 11) for few in range(min(many, 10 - many) + 1))
+
+
+def both_colours_meet(shot: Shot) -> bool:
+    """An 8 and a 1 lie as close on the line as no other digits of different labels, in units of its length."""
+    x = np.array(shot.numbers["places"]).reshape(10, 2)[:, 0]
+    return float(np.abs(x[::2, None] - x[None, 1::2]).min()) == abs(x[8] - x[1]) < 0.08 * float(np.ptp(x))
+
+
+def errs(reader: int, examples: int, low: float, high: float = 1) -> Callable[[Shot], bool]:
+    """The share of errors of a reader in context: of raw inputs, random features, learned ones."""
+    return lambda shot: low <= shot.numbers["errors"][reader][examples - 1] <= high
 
 
 DRIFT = "One direction, the drift, drowns the others."
@@ -259,6 +271,82 @@ CLAIMS: dict[str, dict[str, list[Claim]]] = {
         # "bring it nearer to the others"
         "#fig-howmany?tasks=1000&r=8&law=uniform&d=1000": [lambda shots: largest(shots) < 4, always(value(-1, 0.6))],
     },
+    "07_beyond_the_assumptions": {
+        # "both gains are the same, and the disk is flat in its middle"
+        "#fig-leak?leak=-1&tasks=all": [
+            always(number("inside", 3.9, 4.1)),
+            always(number("outside", 3.9, 4.1)),
+            always(lambda shot: flat(shot, 0.01)),
+        ],
+        # "nothing grows outside any more"
+        "#fig-leak?leak=1&tasks=all": [always(number("outside", -1e-9, 1e-9)), always(says("inside only"))],
+        # "is blind to one feature"
+        "#fig-leak?leak=-1&tasks=feature": [always(says("The disk is empty")), always(lambda shot: flat(shot, 1e-9))],
+        # "to the parity of two"
+        "#fig-leak?leak=1&tasks=parity": [always(says("The disk is empty")), always(lambda shot: flat(shot, 1e-9))],
+    },
+    "08_real_data": {
+        # "Two tasks open the line to a plane"
+        "#fig-relabel?tasks=2": [mostly(says("learns 2 of 9 directions"), 0.9)],
+        # "all nine directions are there, the weakest of them faint"
+        "#fig-relabel?tasks=16": [mostly(says("learns 9 of 9 directions"), 0.9), always(ratio(0, 0.1))],
+        # "still faint"
+        "#fig-relabel?tasks=inf": [always(says("learns 9 of 9 directions")), always(ratio(0.02, 0.12))],
+        # "take most of it out"
+        "#fig-relabel?tasks=inf&pixels=whitened": [always(ratio(0.3, 0.5))],
+        # "what is uneven then is the choice of tasks"
+        "#fig-relabel?tasks=16&pixels=whitened": [always(ratio(0, 0.25))],
+        # "the small digits against the large ones"
+        "#fig-relabel?task=31&tasks=1": [always(says("1 task tells 2 kinds of digits apart"))],
+        # "an 8 and a 1, of different colours, stand side by side in the middle of the line"
+        "#fig-relabel?task=341&tasks=1&pixels=plain": [always(both_colours_meet)],
+    },
+    "09_neighbours": {
+        # "the step leads along M"
+        "#fig-coloured-step?ratio=1&inputs=inf&step=plain": [always(number("energy", 0.999))],
+        # "it has all but turned to the long axis"
+        "#fig-coloured-step?ratio=5&angle=60&inputs=inf&step=plain": [always(number("turn", 53, 60))],
+        # "lead there too"
+        "#fig-coloured-step?ratio=5&angle=60&inputs=4096&step=plain": [
+            always(number("energy", 0, 0.5)),
+            always(number("turn", 45, 70)),
+        ],
+        # "leads back"
+        "#fig-coloured-step?ratio=5&angle=60&inputs=inf&step=repaired": [always(number("energy", 0.999))],
+    },
+    "10_neighbours_training": {
+        # "there is a choice ... in the shaded triangles"
+        "#fig-dots?tasks=1": [always(says("the gaps 2 to 3, 4 to 5 and 6 to 7 are ambiguous"))],
+        # "the triangles are gone"
+        "#fig-dots?tasks=2": [always(says("no gap is ambiguous"))],
+        # "copies of the first task change nothing"
+        "#fig-dots?tasks=3&second=153&third=153": [
+            always(says("Copies of a task ask nothing new.")),
+            always(says("the gaps 2 to 3, 4 to 5 and 6 to 7 are ambiguous")),
+        ],
+    },
+    "11_neighbours_frozen": {
+        # "in two dimensions, where nothing is hidden, all three see it"
+        "#fig-context?examples=32&d=2&rule=parity": [always(errs(reader, 32, 0, 0.3)) for reader in range(3)],
+        # "raw inputs and random features are no better than a coin, and learned features have not noticed"
+        "#fig-context?examples=32&d=64&rule=parity": [
+            always(errs(0, 32, 0.35)),
+            always(errs(1, 32, 0.35)),
+            always(errs(2, 32, 0, 0.2)),
+        ],
+        # "even 256 examples do not help the two"
+        "#fig-context?examples=256&d=256&rule=parity": [
+            always(errs(0, 256, 0.35)),
+            always(errs(1, 256, 0.35)),
+            always(errs(2, 256, 0, 0.05)),
+        ],
+        # "so many examples bring them to about a quarter of errors"
+        "#fig-context?examples=256&d=256&rule=first": [
+            mostly(errs(0, 256, 0.18, 0.34)),
+            mostly(errs(1, 256, 0.18, 0.34)),
+            always(errs(2, 256, 0, 0.12)),
+        ],
+    },
 }
 
 
@@ -269,6 +357,12 @@ def median_draw(shots: list[Shot]) -> float:
 
 def largest(shots: list[Shot]) -> float:
     return float(np.median([shot.numbers["values"][0] for shot in shots]))
+
+
+def flat(shot: Shot, most: float) -> bool:
+    """Whether the mean squared correlations of the neurons that look outside differ by so little."""
+    squares, cells = np.array(shot.numbers["squares"]), np.array(shot.numbers["cells"]).reshape(-1, 2)
+    return bool(np.ptp(squares[np.linalg.norm(cells, axis=1) < 0.4]) < most)
 
 
 def links_of(chapter: Path) -> Iterable[str]:
@@ -283,6 +377,15 @@ def test_every_link_of_the_book_has_a_claim() -> None:
     }
 
 
+# The experiments of the laboratory, which tests/test_laboratory.py runs for more seeds.
+CLAIMS["laboratory"] = {
+    f"#fig-laboratory?start&{query}": [
+        first(lambda shot, fact=fact: fact(shot.numbers["energy"], shot.numbers["conditioning"], None))
+    ]
+    for query, fact in FACTS.items()
+}
+
+
 LOOK = """async ([name, draws]) => {
     const box = document.querySelector(`#${name} .mtfl-figure`);
     const figure = box.querySelector(".mtfl-x"), address = box.dataset.address;
@@ -291,6 +394,8 @@ LOOK = """async ([name, draws]) => {
         shots.push([numbers, figure.querySelector(".mtfl-words").textContent]);
     };
     const again = [...figure.querySelectorAll("button")].find(button => button.textContent === "Resample");
+    while (figure.inspect().busy) await new Promise(requestAnimationFrame); // the laboratory trains
+    await new Promise(requestAnimationFrame); // and draws
     look();
     for (let n = 0; again && n < draws; n++) {
         again.click();
@@ -340,6 +445,18 @@ def test_links_do_what_their_sentences_say(open_page: Callable[..., Opened], ser
         faults += [f"{link}: claim {n} fails: {shots[0].words}" for n, claim in enumerate(claims) if not claim(shots)]
     assert faults == []
     assert opened.errors == []
+
+
+def test_a_tile_of_the_atlas_opens_its_row(open_page: Callable[..., Opened], served: str) -> None:
+    opened = open_page(served, "04_single_task_failure.html")
+    row = opened.page.locator("[id='atlas-4-121']")
+    assert not row.is_visible()
+    opened.page.locator(".mtfl-atlas-tiles a[href='#atlas-4-121']").click()
+    row.wait_for()
+    opened.settle()
+    place = row.bounding_box()
+    assert place is not None
+    assert 0 < place["y"] < opened.page.evaluate("innerHeight") - place["height"]
 
 
 def test_the_atlas_and_its_figure_agree(open_page: Callable[..., Opened], served: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,16 +10,14 @@ from typing import Any
 
 import pytest
 from axe import VIEWS, violations
-from bs4 import BeautifulSoup
 from explorable_examples import NO_MOTION, example, write_page
-from opened import Opened, new_window, serve, swipe
+from opened import Opened, new_window, parsed, serve, swipe, texts_of
 from playwright.sync_api import Browser, Locator, Page
-from pypdf import PdfReader
 
 from mtfl.explorables import HowManyTasks, NeuronsInPlane, PullingPairs
 
 BOOK = Path(__file__).parents[2] / "book"
-STORIES = ["intro", "story", *(path.stem for path in sorted(BOOK.glob("0[1-6]_*.ipynb")))]  # with figures to move
+STORIES = ["intro", "story", *(path.stem for path in sorted(BOOK.glob("[01]*_*.ipynb")))]  # with figures to move
 STEP = 8  # pixels for each stop
 SENTENCE = (
     '<p>With <a class="mtfl-set mtfl-scrub" href="#{name}?{key}={value}">{text}</a> it goes on, and here the sentence '
@@ -272,8 +269,8 @@ def open_quickly(open_page: Callable[..., Opened], home: str, name: str, **view:
 
 
 def numbers_of(site: Path, name: str) -> list[tuple[str, str]]:
-    soup = BeautifulSoup((site / f"{name}.html").read_text("utf8"), "html.parser")
-    return [(str(link["href"]), link.get_text()) for link in soup.select("a.mtfl-scrub")]
+    page = parsed(site / f"{name}.html")
+    return [(str(link["href"]), link.get_text()) for link in page.select("a.mtfl-scrub")]
 
 
 # Each stop of each number, from the first to the last: its text, what its figure's slider says, and the words.
@@ -365,7 +362,7 @@ def test_without_scripts_numbers_are_links_that_set_them(browser: Browser, serve
 def test_on_paper_a_number_is_plain(open_page: Callable[..., Opened], served: str) -> None:
     page = open_page(served, "intro.html", reduced_motion="reduce").page
     page.locator(".mtfl-scrub").press("ArrowRight")
-    sheets = "".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf())).pages)
+    sheets = "".join(texts_of(page.pdf()))
     assert re.search(r"for\s+2\s+tasks\s*:\s+drag", sheets)
     page.emulate_media(media="print")
     look = page.locator(".mtfl-scrub").evaluate("""node => {

@@ -6,37 +6,46 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pypdfium2
 import pytest
 from bs4 import BeautifulSoup
 from bs4.element import Tag
-from opened import SETTLED, Opened
+from opened import SETTLED, Opened, texts_of
 from playwright.sync_api import Browser
-from pypdf import PageObject, PdfReader
+from pypdf import PdfReader
 
 ROOT = Path(__file__).parents[2]
 PRINTED = ["reproduce", "01_setup"]  # a short page and a chapter
-MILLIMETRE = 72 / 25.4
-TOP, BOTTOM = 20 * MILLIMETRE, 18 * MILLIMETRE  # margins of a sheet
-COLUMN = round(174 / 25.4 * 96)  # pixels between the margins at the sides
+MILLIMETRE = 72 / 25.4  # points
+TOP, BOTTOM = round(20 * MILLIMETRE), round(18 * MILLIMETRE)  # margins of a sheet
+COLUMN = round(188 / 25.4 * 96)  # pixels between the margins at the sides
 BLANK = 0.4  # of the height between the margins: what may be left of a sheet
 
 
 @pytest.fixture(scope="module")
-def pdf(site: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> PdfReader:
+def printed(site: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two pages of the book as one PDF. (The browser is asked for so that its absence skips these tests.)"""
     path = tmp_path_factory.mktemp("pdf") / "book.pdf"
     subprocess.run([sys.executable, ROOT / "book" / "pdf.py", *PRINTED, "--out", path], check=True)
-    return PdfReader(path)
+    return path
 
 
 @pytest.fixture(scope="module")
-def texts(pdf: PdfReader) -> list[str]:
+def pdf(printed: Path) -> PdfReader:
+    """The parts of that PDF."""
+    return PdfReader(printed)
+
+
+@pytest.fixture(scope="module")
+def texts(printed: Path) -> list[str]:
     """The text of each sheet."""
-    return [page.extract_text() for page in pdf.pages]
+    return texts_of(printed)
 
 
 def soups(site: Path) -> dict[str, Tag]:
@@ -150,52 +159,26 @@ def test_fonts_are_embedded(pdf: PdfReader) -> None:
         assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(described["/FontDescriptor"])
 
 
-def grounds_and_marks(page: PageObject) -> tuple[list[float], list[float]]:
-    """The light of each ground as large as a sheet, from 0 to 1, and the heights at which a sheet has marks."""
-    height = float(page.mediabox.height)
-    grounds: list[float] = []
-    marks: list[float] = []
-    points: list[float] = []
-    light = [0.0]
-
-    def see(operator: bytes, operands: list[Any], matrix: list[float], text_matrix: list[float]) -> None:
-        if operator in (b"g", b"rg"):
-            light[0] = float(min(operands))
-        elif operator in (b"m", b"l"):
-            points.append(float(operands[1]) * matrix[3] + matrix[5])
-        elif operator == b"c":
-            points.append(float(operands[5]) * matrix[3] + matrix[5])
-        elif operator == b"re":
-            corners = (float(operands[1]), float(operands[1]) + float(operands[3]))
-            points.extend(corner * matrix[3] + matrix[5] for corner in corners)
-        elif operator in (b"f", b"F", b"f*", b"S", b"s", b"B", b"B*", b"b", b"b*"):
-            if max(points) - min(points) < 0.9 * height:
-                marks.extend(points)
-            else:
-                grounds.append(light[0])
-            points.clear()
-        elif operator == b"n":
-            points.clear()
-        elif operator in (b"Tj", b"TJ"):
-            marks.append(text_matrix[5] * matrix[3] + matrix[5])
-
-    page.extract_text(visitor_operand_before=see)
-    return grounds, marks
+def pictures(pdf: Path) -> list[np.ndarray]:
+    """Each sheet as a grey picture, a dot for each point, from 0 (black) to 255."""
+    with pypdfium2.PdfDocument(pdf) as sheets:
+        return [sheet.render(grayscale=True).to_numpy().copy() for sheet in sheets]
 
 
-def blank(page: PageObject) -> float:
+def blank(sheet: np.ndarray) -> float:
     """The share of a sheet, without its margins, that nothing stands on below its last mark."""
-    height = float(page.mediabox.height) - TOP - BOTTOM
-    marks = [mark for mark in grounds_and_marks(page)[1] if BOTTOM < mark <= BOTTOM + height]
-    return (min(marks, default=BOTTOM + height) - BOTTOM) / height
+    marked = np.flatnonzero(np.ptp(sheet[TOP:-BOTTOM], axis=1) > 20)
+    height = len(sheet) - TOP - BOTTOM
+    return 1 - (marked.max(initial=-1) + 1) / height
 
 
-def test_no_sheet_is_half_empty(pdf: PdfReader) -> None:
+def test_no_sheet_is_half_empty(printed: Path, pdf: PdfReader) -> None:
     starts = {pdf.get_destination_page_number(item) for depth, item in bookmarks(pdf.outline) if depth == 0}
+    sheets = pictures(printed)
     left = {}
-    for index in range(front(pdf), len(pdf.pages)):
-        if index + 1 not in starts and index + 1 < len(pdf.pages):  # the end of a chapter may be short
-            left[index] = blank(pdf.pages[index])
+    for index in range(front(pdf), len(sheets)):
+        if index + 1 not in starts and index + 1 < len(sheets):  # the end of a chapter may be short
+            left[index] = blank(sheets[index])
     assert len(left) > 15
     assert {index: share for index, share in left.items() if share > BLANK} == {}
 
@@ -209,21 +192,34 @@ def test_what_is_blank_is_measured(browser: Browser, tmp_path: Path, used: float
     page.set_content(f"<style>@page {{ margin: 20mm 18mm 18mm }} body {{ margin: 0 }}</style>{words}{whole}")
     page.pdf(path=tmp_path / "sheets.pdf", format="A4", prefer_css_page_size=True)
     page.close()
-    first, _ = PdfReader(tmp_path / "sheets.pdf").pages
+    first, _ = pictures(tmp_path / "sheets.pdf")
     assert blank(first) == pytest.approx(1 - used, abs=0.02)
 
 
-def test_sheets_are_light(pdf: PdfReader) -> None:
-    """No sheet has a dark ground."""
-    dark = [index for index, page in enumerate(pdf.pages) if min(grounds_and_marks(page)[0], default=1) < 0.9]
-    assert dark == []
+def test_the_text_is_printed_in_its_own_size(printed: Path) -> None:
+    """Ten points: a browser prints all in a smaller size if anything is wider than a sheet."""
+    sizes = Counter()
+    with pypdfium2.PdfDocument(printed) as sheets:
+        for sheet in sheets:
+            text, matrix = sheet.get_textpage(), pypdfium2.raw.FS_MATRIX()
+            for letter in range(0, text.count_chars(), 10):
+                pypdfium2.raw.FPDFText_GetMatrix(text, letter, matrix)
+                sizes[round(pypdfium2.raw.FPDFText_GetFontSize(text, letter) * matrix.a, 1)] += 1
+    assert sizes.most_common(1)[0][0] == 10
+
+
+def test_sheets_are_light(printed: Path) -> None:
+    """No sheet has a dark ground: its most frequent shade is light, whatever figures it has."""
+    shades = [np.bincount(sheet.ravel()).argmax() for sheet in pictures(printed)]
+    assert [index for index, shade in enumerate(shades) if shade < 230] == []
 
 
 # What would go wrong on paper, as wide as a sheet between its margins: controls that show, what is cut, letters too
-# small to read, boxes that cover a figure, and links whose address is not said.
+# small to read, boxes that cover a figure, stand beside one, off the sheet, or are tied to what stands before them
+# by a summary that is not seen, and links whose address is not said.
 ON_PAPER = """() => {
     const article = document.querySelector("article");
-    const found = { controls: [], cut: [], small: [], covered: [], addresses: [] };
+    const found = { controls: [], cut: [], small: [], covered: [], beside: [], tied: [], addresses: [] };
     if (!article) return found; // a search
     const link = '<a class="reference external" href="https://example.org/a-page">a page</a>';
     article.firstElementChild.insertAdjacentHTML("beforeend", `<p>Read ${link}.</p>`);
@@ -251,14 +247,28 @@ ON_PAPER = """() => {
         if (shows(node) && !node.closest(".mtfl-plot") && right(node) > past) found.cut.push(`margin: ${name(node)}`);
     }
     for (const svg of article.querySelectorAll(".mtfl-panels > svg")) {
-        const least = parseFloat(svg.style.getPropertyValue("--mtfl-least")); // at this width, letters of 7.5 pt
-        const size = 7.5 * svg.getBoundingClientRect().width / least;
+        const least = parseFloat(svg.style.getPropertyValue("--mtfl-least")); // at this width, letters of 9 px
+        const size = 6.75 * svg.getBoundingClientRect().width / least;
         if (size < 6.49) found.small.push(`${name(svg.closest("[id]"))}: ${size} pt`);
     }
     for (const text of article.querySelectorAll(".mtfl-x svg text")) {
         const { a, b } = text.getScreenCTM(), size = parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
         if (shows(text) && 0.75 * size < 6.49) found.small.push(`${name(text)}: ${0.75 * size} pt`);
     }
+    const visit = (node) => { // boxes that keep clear of figures at their side, unless they are too wide for it
+        const { display, float, minWidth, overflowX, position } = getComputedStyle(node);
+        if (float !== "none" || position === "absolute" || !shows(node)) return;
+        const apart = /^(flow-root|flex|grid|table)$/.test(display) || node.matches("fieldset");
+        if (apart || /auto|hidden|scroll/.test(overflowX)) {
+            if (minWidth !== "100%") found.beside.push(name(node));
+        } else if (display === "block" || display === "list-item") [...node.children].forEach(visit);
+    };
+    for (const summary of article.querySelectorAll("details > summary")) {
+        const next = summary.nextElementSibling;
+        if (next && !shows(summary) && getComputedStyle(next).breakBefore !== "auto") found.tied.push(name(next));
+    }
+    const floats = [...article.querySelectorAll("figure")].some((one) => getComputedStyle(one).float !== "none");
+    if (floats) for (const node of article.querySelectorAll("section > *:not(section)")) visit(node);
     const boxes = [...article.querySelectorAll("pre, .output, .admonition, details, table")].filter(shows);
     for (const figure of article.querySelectorAll("figure:has(.mtfl-plot, .mtfl-x)")) {
         const place = figure.getBoundingClientRect();

@@ -118,25 +118,37 @@ if (HTMLElement.prototype.showPopover) {
     card.replaceChildren();
   }
 
+  const STAYS = ":is(:hover, :focus-visible, :has(:focus-visible))";
   let timer = 0;
-  function plan(act, wait) {
+  let coming = null; // the link whose card is to be shown in a moment
+
+  function forget() {
     clearTimeout(timer);
-    timer = setTimeout(act, wait);
+    coming = null;
+  }
+
+  function plan(act, wait) {
+    forget();
+    timer = setTimeout(() => {
+      coming = null;
+      act();
+    }, wait);
   }
 
   /** Close the card where neither the pointer nor the keyboard is at its link or in it. */
   function leave() {
-    const stays = ":is(:hover, :focus-visible, :has(:focus-visible))";
-    plan(() => (shown?.matches(stays) || (shown && card.matches(stays))) || close(), CLOSES);
+    if (coming?.matches(STAYS)) return; // the page has moved under a pointer, say, as the keyboard came to a link
+    plan(() => (shown?.matches(STAYS) || (shown && card.matches(STAYS))) || close(), CLOSES);
   }
 
   function come(link, x) {
     if (link === dismissed) return;
     dismissed = null;
-    if (link === shown) clearTimeout(timer);
+    if (link === shown) forget();
     else {
       cardsOf(targetOf(link).page);
       plan(() => show(link, x), OPENS);
+      coming = link;
     }
   }
 
@@ -166,7 +178,7 @@ if (HTMLElement.prototype.showPopover) {
   document.addEventListener("focusout", leave);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !(shown || asked)) return;
-    clearTimeout(timer);
+    forget();
     dismissed = shown ?? asked;
     if (card.contains(document.activeElement)) dismissed.focus();
     close();
@@ -176,7 +188,7 @@ if (HTMLElement.prototype.showPopover) {
 
   document.addEventListener("click", (event) => {
     const link = linkAt(event.target);
-    clearTimeout(timer);
+    forget();
     if (link && touches && event.detail && link !== shown) {
       event.preventDefault();
       show(link, event.clientX).then((found) => found || location.assign(link.href));

@@ -58,8 +58,26 @@
     if (inner && goes) mtfl.hold(() => target.scrollIntoView({ behavior: "instant" }));
   }
 
-  // Who reloads a page, or comes back to it, is where the browser has put him.
-  reveal(performance.getEntriesByType("navigation")[0]?.type === "navigate");
+  // Who comes back to a page finds the block that he read where he left it. The browser would keep the distance from the
+  // top, which changes: until they are drawn, blocks are as high as their kind. (What a page says as it is reloaded is
+  // not kept.)
+  const { type } = performance.getEntriesByType("navigation")[0] ?? {}, { read } = history.state ?? {};
+  const blocks = [...document.querySelectorAll(".bd-article section > :not(section)")];
+  if (type === "back_forward" && blocks[read?.at]) {
+    const goBack = () => scrollBy({ top: blocks[read.at].getBoundingClientRect().top - read.top, behavior: "instant" });
+    history.scrollRestoration = "manual";
+    mtfl.hold(goBack);
+    addEventListener("load", () => {
+      mtfl.hold(goBack);
+      setTimeout(() => (history.scrollRestoration = "auto"), 500);
+    });
+  }
+  addEventListener("pagehide", () => {
+    const shown = { contentVisibilityAuto: true }; // what is in a block that is not drawn has no place
+    const at = blocks.findLastIndex((block) => block.getBoundingClientRect().top < 100 && block.checkVisibility(shown));
+    history.replaceState({ ...history.state, read: { at, top: blocks[at]?.getBoundingClientRect().top } }, "");
+  });
+  reveal(type === "navigate"); // who reloads a page is where the browser has put him
 
   // Where links within the page were when they were followed: what has opened since has moved them.
   const left = [];

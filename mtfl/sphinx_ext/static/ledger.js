@@ -1,15 +1,26 @@
 /**
- * The filter above the ledger: claims of a chapter, of a source, main results only, and words that they hold. What is
- * set stands in the address, `claims.html#?chapter=03_multitask_training&words=drift`. Without this script, and where a
- * link leads to one of the claims, all are shown.
+ * The filter above the ledger: claims of a chapter, of a source, main results only, and words that they hold. Of words
+ * such as "theorem 7.3" only the statement with this number is meant. What is set stands in the address,
+ * `claims.html#?chapter=03_multitask_training&words=drift`. Without this script, and where a link leads to one of the
+ * claims, all are shown.
  */
 "use strict";
 {
   const ledger = document.querySelector(".mtfl-ledger");
   const claims = [...ledger.querySelectorAll("article")].map((node) => ({
     node, chapter: node.dataset.chapter, source: node.dataset.source, main: node.querySelector(".main") ? "yes" : "",
+    name: node.querySelector(".mtfl-named strong")?.textContent.toLowerCase() ?? "",
     text: [node.textContent, ...[...node.querySelectorAll("[data-tex]")].map(({ dataset }) => dataset.tex)].join(" ").toLowerCase(),
   }));
+
+  const kinds = [...new Set(claims.map(({ name }) => name.split(/\s/)[0]))].filter((kind) => kind).join("|");
+  const part = new RegExp(`(?:${kinds})\\s+\\d+(?:\\.\\d+)?|\\S+`, "g"), numbered = new RegExp(`^(?:${kinds})\\s+\\d`);
+
+  /** Whether a claim has a part of the words: a number of a statement, whole or to its point, or any other. */
+  function has({ name, text }, words) {
+    const asked = words.replace(/\s+/, " ");
+    return numbered.test(asked) ? `${name}.`.startsWith(`${asked}.`) : text.includes(asked);
+  }
 
   const form = document.createElement("form");
   form.className = "mtfl-filter";
@@ -33,10 +44,10 @@
 
   function show() {
     const { words = "", ...wanted } = Object.fromEntries(new URLSearchParams(query()));
-    const parts = words.toLowerCase().split(/\s+/);
+    const parts = words.toLowerCase().match(part) ?? [];
     for (const claim of claims) {
       const fits = Object.entries(wanted).every(([key, value]) => claim[key] === value);
-      claim.node.hidden = !(fits && parts.every((part) => claim.text.includes(part)));
+      claim.node.hidden = !(fits && parts.every((each) => has(claim, each)));
     }
     for (const chapter of ledger.querySelectorAll("section")) chapter.hidden = !chapter.querySelector("article:not([hidden])");
     const count = claims.filter(({ node }) => !node.hidden).length;

@@ -183,6 +183,11 @@
   });
   addEventListener("afterprint", () => restore());
 
+  // The theme's buttons
+
+  const DOES = { print: () => print(), fill: () => toggleFullScreen() };
+  for (const button of document.querySelectorAll("[data-does]")) button.addEventListener("click", DOES[button.dataset.does]);
+
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a.headerlink, a.mtfl-link"), cite = event.target.closest("button.mtfl-cite");
     if (link && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {

@@ -1,0 +1,1 @@
+"""The works around the paper, one theme a module."""

@@ -1,0 +1,146 @@
+"""The laboratory's experiments hold for five seeds, and its lines of Python run the same experiment."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from experiments import FACTS
+from explorable_examples import ROOT
+from test_engine import node
+
+from mtfl.explorables import Laboratory
+
+FOLDER = ROOT / "mtfl" / "explorables"
+PAGE = ROOT / "book" / "laboratory.ipynb"
+LINK = re.compile(r"\(#fig-laboratory\?start&([^)]+)\)")
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def state_of(query: str) -> dict[str, Any]:
+    """What a link sets."""
+    figure, found = Laboratory(), {}
+    for key, value in parse_qsl(query):
+        found[key] = value if "among" in figure.settings[key] else float(value)
+    return found
+
+
+def trained(experiments: list[dict[str, Any]], seeds: tuple[int, ...] = SEEDS) -> list[list[dict[str, Any]]]:
+    """What the experiments come to under Node, for each seed."""
+    figure = Laboratory()
+    state = {key: getattr(figure, key) for key in figure.settings}
+    asked = {"folder": str(FOLDER), "state": state, "experiments": experiments, "seeds": seeds}
+    command = [
+        node(),
+        "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
+        str(Path(__file__).with_name("laboratory.mjs")),
+    ]
+    done = subprocess.run(command, input=json.dumps(asked).encode(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_every_experiment_of_the_page_has_a_fact() -> None:
+    cells = json.loads(PAGE.read_text("utf8"))["cells"]
+    assert LINK.findall("".join("".join(cell["source"]) for cell in cells)) == list(FACTS)
+    assert len(FACTS) >= 18
+
+
+@pytest.mark.parametrize("query", FACTS)
+def test_an_experiment_shows_what_it_says_for_five_seeds(query: str) -> None:
+    (found,) = trained([state_of(query)])
+    for seed, result in zip(SEEDS, found, strict=True):
+        e, c, transfer = ([run[key] for run in result["runs"]] for key in ("energy", "conditioning", "transfer"))
+        print(f"seed {seed}: energy {e}, conditioning {c}, accuracies {transfer}")
+        assert FACTS[query](e, c, transfer), f"seed {seed}: {e}, {c}, {transfer}"
+        assert result["notes"] == []
+
+
+def measured(query: str, seeds: tuple[int, ...] = SEEDS, **changes: Any) -> list[tuple[list[float], list[float]]]:
+    """Energies and conditionings of both runs, for each seed."""
+    (found,) = trained([state_of(query) | changes], seeds)
+    runs = [result["runs"] for result in found]
+    return [([run["energy"] for run in pair], [run["conditioning"] for run in pair]) for pair in runs]
+
+
+def test_a_task_that_shows_a_first_step_no_direction_teaches_nothing() -> None:
+    """Its labels are the product of two of the three features."""
+    for batch in (512, 2048):
+        for (energy,), _ in measured(f"rounds=10&batch={batch}", law="painted", tasks=1, paint_1=153, step=100):
+            assert energy < 0.15
+
+
+def test_some_single_tasks_teach_the_other_directions_later() -> None:
+    query = "rounds=10&against=one+task"
+    ((_, soon),), ((_, late),) = measured(query, (1,)), measured(query, (1,), rounds=60)
+    assert soon[1] < 0.25 and late[1] > 0.4
+
+
+def test_right_labels_of_few_tasks_come_closer_to_many() -> None:
+    query = "flips=0.3&batch=64&rounds=60&against=as+many+tasks+as+features"
+    for (wrong, _), (right, _) in zip(measured(query), measured(query, flips=0.0), strict=True):
+        assert right[0] - right[1] < wrong[0] - wrong[1] - 0.05
+
+
+def test_uniform_labels_lose_far_more_in_a_hundred_dimensions() -> None:
+    query = "tasks=512&rounds=1&head_step=0.05&step=100&against=uniform+labels+with+decay"
+    for (few, _), (many, _) in zip(measured(query, d=20), measured(query, d=100), strict=True):
+        assert many[1] / few[1] < 0.5 * many[0] / few[0]
+
+
+def test_a_hundred_rounds_mend_most_of_what_colour_does() -> None:
+    (found,) = trained([state_of("rounds=100&against=coloured+inputs")])
+    for result in found:
+        white, coloured = (run["trace"] for run in result["runs"])
+        assert 0 < white[100] - coloured[100] < 0.5 * (white[30] - coloured[30])
+
+
+SMALL: dict[str, Any] = {"d": 12, "r": 2, "neurons": 24, "tasks": 12, "batch": 2048, "rounds": 8}
+IN_PYTHON: list[dict[str, Any]] = [
+    {},
+    {"inputs": "hypercube", "labels": "centred", "law": "uniform"},
+    {"inputs": "coloured", "heads": "ridge", "penalty": 1000},
+    {"law": "painted", "tasks": 3, "loss": "logistic", "head_steps": 2, "decay": 0.01},
+    {"new_task": "majority", "law": "uniform"},
+    {"new_task": "another", "r": 3},
+    {"batches": "per-task", "tasks": 4, "rule": "Adam", "head_step": 0.1},
+]
+
+
+def test_the_lines_of_python_run_the_same_experiment() -> None:
+    results = trained([SMALL | change for change in IN_PYTHON], seeds=(1, 2, 3))
+    for change, result in zip(IN_PYTHON, results, strict=True):
+        energies = []
+        for one in result:
+            told = io.StringIO()
+            with contextlib.redirect_stdout(told):
+                exec(one["python"], {"__name__": "__main__"})
+            energy, conditioning = (float(x) for x in re.findall(r"0\.\d+|1\.0", told.getvalue()))
+            assert 0 < conditioning <= 1
+            energies.append((one["runs"][0]["energy"], energy))
+        page, python = (sum(values) / len(values) for values in zip(*energies, strict=True))
+        print(f"{change}: energy {page:.3f} on the page, {python:.3f} in Python")
+        assert abs(page - python) < 0.12
+
+
+def test_python_says_what_pretrain_does_without() -> None:
+    (found,) = trained([SMALL | {"activation": "GELU", "flips": 0.1, "heads": "fresh", "rounds": 0}], seeds=(1,))
+    first = found[0]["python"].splitlines()[0]
+    names = ("the activation GELU", "flipped labels", "heads that start from zero in each round")
+    assert first == f"# mtfl.pretrain does without {' and '.join(names)}."
+
+
+def test_the_theory_runs_through_the_first_rounds() -> None:
+    (found,) = trained([{"rounds": 12}], seeds=(1, 2))
+    for result in found:
+        (run,) = result["runs"]
+        assert len(run["theory"]) > 8
+        for law, energy in zip(run["theory"], run["trace"], strict=False):
+            assert abs(law - energy) < 0.06
