@@ -67,6 +67,10 @@ CHAPTERS: dict[str, tuple[str, str, str, tuple[str, ...], dict[str, str]]] = {
         },
     ),
 }
+# All code has been run, and all links of the text lead where JupyterLab takes them: what is shown is shown anew then.
+RAN = """() => [...document.querySelectorAll(".jp-CodeCell .jp-InputArea-prompt")].every((prompt) =>
+    /\\d/.test(prompt.textContent)) && [...document.querySelectorAll(".jp-MarkdownOutput a[href*='.ipynb']")].every(
+    (link) => link.dataset.commandlinkerCommand)"""
 # The text of Markdown cells as a reader sees it, without formulas and code.
 TEXT = """() => [...document.querySelectorAll(".jp-MarkdownOutput")].map((shown) => {
     const text = shown.cloneNode(true);
@@ -200,6 +204,7 @@ def open_notebook(browser: Browser, lab: tuple[str, str]) -> Iterator[Callable[.
         page.locator(".jp-Cell").first.click()  # the notebook listens to the menu
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
+        page.wait_for_function(RAN)
         return Notebook(page, away, errors)
 
     yield open_notebook
@@ -269,10 +274,6 @@ def test_a_chapter_reads_runs_and_leads(open_notebook: Callable[..., Notebook], 
     page, cells = notebook.page, notebook.page.locator(".jp-CodeCell")
     last = cells.count() - 1
     _, _, words, headings, leads = CHAPTERS[chapter]
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')]"
-        ".every((prompt) => /\\d/.test(prompt.textContent))"
-    )
     assert page.locator("[data-mime-type$='.error'], [data-mime-type$='stderr']").count() == 0
 
     text = page.evaluate(TEXT)
