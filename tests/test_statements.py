@@ -5,10 +5,10 @@ check of that name, at the code that computes it, at the solution, or (``-paper`
 what the failing test says. That of a statement has the name of its claim's check in it.
 
 Nor can a test tell whether a sentence cites what it means, or a caption tells what its cell does. So there are the
-checksums of names, in their order. A section's (``-names``) has what its words and captions cite, quote, link to, count
-or write as a formula, and the settings in its code; a figure's (``-drawn``) the lines of its cell that give a name or a
-colour; that of a figure to move its colours, names, constants and the stops of its controls. Who changes one follows
-the link, or looks at the figure and at what is said of it.
+checksums of names, in their order. A section's (``-names``) has what its words and captions cite, quote, link to,
+count, draw or write as a formula, and the settings in its code; a figure's (``-drawn``) the lines of its cell that give
+a name or a colour; that of a figure to move its colours, names, constants and rules, and the stops of its controls. Who
+changes one follows the link, or looks at the figure and at what is said of it.
 ``python tests/test_statements.py`` prints the whole file.
 """
 
@@ -40,9 +40,10 @@ COUNTS = (
     r"two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
     r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|hundred|thousand"
 )
+LINES = "blue|vermilion|green|purple|grey|black|white|solid|dashed|dotted|dots|open|thick|thin"
 NAMES = re.compile(
     r"\{[\w:]+\}`[^`]*`|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|\]\([^)]*\)|^\([\w-]+\)=$|^:\w+:[^\n]*"
-    rf"|\d+(?:[.,]\d+)*|\b(?:{COUNTS})\b",
+    rf"|\d+(?:[.,]\d+)*|\b(?:{COUNTS})\b|\b(?i:{LINES})\b",
     re.DOTALL | re.MULTILINE,
 )
 LOOKS = re.compile(
@@ -55,7 +56,9 @@ SETTING = re.compile(
 DRAWS = re.compile(
     r"[cC]olou?r|label|title|\b(?:BLUE|VERMILION|GREEN|PURPLE|GREY|INK|PLUS|MINUS)\b|\"[^\"]*\"(?:: |\] \|?= )"
 )
-SETS = re.compile(r"\bstops\b|\bvalues: |^const [A-Z]|\b(?:blue|vermilion|green|purple|grey|plus|minus)\b|label:")
+SETS = re.compile(
+    r"\bstops\b|\bvalues: |^const [A-Z]|\b(?:blue|vermilion|green|purple|grey|plus|minus)\b|label:|= [A-Z]\w+\("
+)
 
 
 def check_of(claim: Claim) -> str:
@@ -128,8 +131,11 @@ def pages() -> dict[str, str]:
     cells = {path.stem: nbformat.read(path, as_version=4).cells for path in sorted(BOOK.glob("*.ipynb"))}
     found = {page: "\n\n".join(map(source, of)) for page, of in cells.items()}
     found |= {path.stem: path.read_text("utf8") for path in sorted(BOOK.glob("*.md"))}
-    drawing = {f"{FOLDER.name}-{path.stem}": path.read_text("utf8") for path in sorted(FOLDER.glob("*.js"))}
-    return found | {name: source for name, source in drawing.items() if '"./ui.js"' in source}
+    for path in sorted(FOLDER.glob("*.js")):
+        if '"./ui.js"' in (drawing := path.read_text("utf8")):
+            python = path.with_suffix(".py")
+            found[f"{FOLDER.name}-{path.stem}"] = drawing + (python.read_text("utf8") if python.exists() else "")
+    return found
 
 
 def checksum(words: str) -> str:
