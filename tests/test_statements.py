@@ -52,9 +52,11 @@ LOOKS = re.compile(
 )
 SETTING = re.compile(
     r"(?<![\w.])(?:\d[\d_]+(?:\.\d+)?|\d+\.\d+|\d+e-?\d+|(?<=\w=)\d|(?<=\()[2-9](?=[,)])|(?<=, )[2-9](?=[,)]))(?![\d.])"
+    r"|(?:(?<=[(, ])|(?<=\w=))\"(?:uniform|balanced|parity|junta|threshold|hinge|logistic|gaussian|shared|per-task)\""
 )
 DRAWS = re.compile(
     r"[cC]olou?r|label|title|\b(?:BLUE|VERMILION|GREEN|PURPLE|GREY|INK|PLUS|MINUS)\b|\"[^\"]*\"(?:: |\] \|?= )"
+    r"|(?<!\w)[\[(]\"[^\"]*\",|= \"[^\"]*\", \""
 )
 SETS = re.compile(
     r"\bstops\b|\bvalues: |^const [A-Z]|\b(?:blue|vermilion|green|purple|grey|plus|minus)\b|label:|= [A-Z]\w+\("
