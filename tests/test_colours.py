@@ -11,7 +11,7 @@ import pytest
 from oracles import contrast
 
 from mtfl import explorables, figures
-from mtfl.figures import BLUE, GREEN, MINUS, PLUS, SYMBOL_COLOURS, VERMILION
+from mtfl.figures import BLUE, COLOURS, GREEN, MINUS, PLUS, SYMBOL_COLOURS, VERMILION
 from mtfl.sphinx_ext import colours
 
 # How the colour-blind see: on linear sRGB, severity 1.0; Machado, Oliveira, Fernandes, "A physiologically-based model
@@ -107,3 +107,12 @@ def test_figures_to_move_have_the_same_colours() -> None:
     assert inks == named
     assert {"plus", "minus"} < {*inks}
     assert set(re.findall(r"#[0-9a-f]{6}", css.partition("/* Two columns")[2])) <= {*named.values(), "#ffffff"}
+
+
+def test_a_representation_has_one_colour_where_it_is_drawn_and_where_it_moves() -> None:
+    source = Path(explorables.__file__).with_name("transfer.js").read_text("utf8")
+    (named,) = re.findall(r"^const NAMES = (\{.*\});", source, flags=re.MULTILINE)
+    pairs = re.findall(r'"?([\w ]+)"?: "(\w+)"', named)
+    moving = {name.strip(): getattr(figures, colour.upper()) for name, colour in pairs}
+    assert len(moving) == 4
+    assert moving.items() <= COLOURS.items()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -193,6 +196,36 @@ def test_a_cell_that_hangs_is_ended(execute: ModuleType, monkeypatch: pytest.Mon
     ends = [asked["timeout"], asked["startup_timeout"], asked["iopub_timeout"]]
     ends.append(imported(ROOT / "book" / "conftest.py").HANG)
     assert all(60 <= end <= 3600 for end in ends)
+
+
+STARTS_A_LOOP = re.compile(r"asyncio\.(?:run|Runner)|.*\.run_(?:until_complete|forever)")
+
+
+def loops(node: ast.AST) -> Iterator[str]:
+    """The event loops that some code starts in its own thread: not what it hands to another one."""
+    if isinstance(node, ast.ImportFrom) and node.module == "asyncio":
+        yield ast.unparse(node)
+    if isinstance(node, ast.Call):
+        name = ast.unparse(node.func)
+        if name.rpartition(".")[2] in ("submit", "Thread"):
+            return
+        if STARTS_A_LOOP.fullmatch(name):
+            yield name
+    for child in ast.iter_child_nodes(node):
+        yield from loops(child)
+
+
+def test_no_test_starts_a_loop_where_that_of_a_browser_may_run() -> None:
+    """Any test can share its worker with those of the site, and a thread has one loop: others start theirs aside."""
+    sources = {path.name: path.read_text("utf8") for path in sorted((ROOT / "tests").rglob("*.py"))}
+    found = {
+        name: [*loops(ast.parse(text))]
+        for name, text in sources.items()
+        if re.search(r"asyncio|run_until|run_forever", text)
+    }
+    assert {name: started for name, started in found.items() if started} == {}
+    planted = "asyncio.run(main())\nsubprocess.run([])\naside.submit(lambda: asyncio.run(main()))"
+    assert [*loops(ast.parse(planted))] == ["asyncio.run"]
 
 
 def test_annotations_of_shapes_are_checked_while_tests_run() -> None:
