@@ -183,7 +183,7 @@ def test_what_is_no_covariance_is_refused() -> None:
         lopsided[0, 1] = 1.05e-6
         with refuses(ValueError, "ColouredInputs: Sigma must be symmetric and positive definite; got another matrix. "):
             ColouredInputs(E64, scale * lopsided)
-        lopsided[0, 1] = 0.95e-6
+        lopsided[0, 1] = 1e-6
         assert "_root" not in repr(ColouredInputs(E64, scale * lopsided))
     with refuses(ValueError, "ColouredInputs: Sigma must be of shape (4, 4); got (3, 3). "):
         ColouredInputs(E64, torch.eye(3).double())

@@ -83,6 +83,8 @@ def test_parts_are_disjoint_and_scaled_by_the_first() -> None:
     assert float(parts.pretraining.X.square().sum(1).mean()) == pytest.approx(3)
     with refuses(ValueError, "split: pretraining + downstream must be below 20; got 20. Leave images for tests."):
         split(images, 10, 10, generator=stream())
+    with refuses(ValueError, "split: pretraining images must be of more than one kind; got one. Take more of them."):
+        split(images, 1, 10, generator=stream())
 
 
 def test_classes_are_chosen_and_numbered_anew() -> None:
@@ -124,6 +126,7 @@ def test_the_step_is_minus_the_gradient_of_the_loss_of_all_tasks(even: bool) -> 
     classes = torch.arange(30) % 5 if even else torch.arange(30).sqrt().long()
     C = int(classes.max()) + 1
     X, W, F = normal(30, 6), normal(4, 6, seed=1), relabellings(3, C, generator=stream())
+    X[::2, 0], W[0] = 0, torch.eye(6)[0]  # relu has the slope 0 where its argument is 0
     weights = W.clone().requires_grad_()
     heads = F[:, classes] @ torch.relu(X @ W.T) / 30  # after one step from zero, kappa eta_a = 1
     loss = -(F[:, classes] * (heads @ torch.relu(X @ weights.T).T)).mean()

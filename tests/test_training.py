@@ -195,7 +195,7 @@ CASES = [
     Case("one feature", sizes={"r": 1}),
     Case("sizes that are no multiples", changed(batch_size=301, representation_step=3.0), sizes=WIDE),
     Case("a batch of many blocks", changed(batch_size=601, rounds=2), sizes={"m": 1200}),
-    Case("head steps on many blocks", changed(batch_size=301, rounds=2, head_steps=3), "GELU", sizes={"m": 1200}),
+    Case("head steps on many blocks", changed(batch_size=301, rounds=2, head_steps=2), "GELU", sizes={"m": 1200}),
     *(Case(f"activation {name}", changed(train_biases=True), activation=name) for name in ACTIVATIONS),
 ]
 
@@ -259,6 +259,7 @@ def symmetric() -> list[tuple[list[Any], Any]]:
         A = random.normal(size=(n, n))
         found += [A + A.T, np.eye(n), np.diag(np.arange(n) % 3.0), np.outer(A[0], A[0])]
     found.append(np.kron(np.eye(4), np.array([[0.0, 1.0], [1.0, 0.0]])))
+    found.append(np.array([[1.0, 0.3, 1e-5], [0.3, 2.0, -1.0], [1e-5, -1.0, 3.0]]))  # nearly reflected already
     found.append(np.diag([1.0, 2.0, 3.0]) + np.eye(3)[::-1])  # nothing beside the diagonal but a corner
     found.append(np.diag(np.arange(4.0)) + np.outer([0, 1, 0, 0], [0, 0, 0, 1]) + np.outer([0, 0, 0, 1], [0, 1, 0, 0]))
     return [([A, len(A)], {"values": np.linalg.eigvalsh(A)[::-1]}) for A in found]
@@ -266,7 +267,7 @@ def symmetric() -> list[tuple[list[Any], Any]]:
 
 def slopes() -> list[dict[str, Any]]:
     """Activations and their slopes by autograd."""
-    s = torch.linspace(-7.03, 7.01, 200, dtype=torch.float64)
+    s = 0.07 * torch.arange(-100, 101, dtype=torch.float64)
     found = []
     for name, activation in ACTIVATIONS.items():
         free = s.clone().requires_grad_()
