@@ -20,6 +20,6 @@ const found = experiments.map((changes) => seeds.map((seed) => {
       away: Math.max(...kernel.filter((_, n) => n % (K + 1)).map(Math.abs)),
     };
   });
-  return { runs, notes: asked.notes, python: inPython({ ...asked.state, rounds: asked.state.rounds }) };
+  return { runs, notes: asked.notes, python: inPython(statesOf(asked.state)) };
 }));
 process.stdout.write(JSON.stringify(found));

@@ -104,8 +104,8 @@ def test_a_hundred_rounds_mend_most_of_what_colour_does() -> None:
 
 SMALL: dict[str, Any] = {"d": 12, "r": 2, "neurons": 24, "tasks": 12, "batch": 2048, "rounds": 8}
 IN_PYTHON: list[dict[str, Any]] = [
-    {},
-    {"inputs": "hypercube", "labels": "centred", "law": "uniform"},
+    {"against": "as many tasks as features", "tasks": 1, "law": "junta"},
+    {"inputs": "hypercube", "labels": "centred", "law": "uniform", "against": "opposite labels"},
     {"inputs": "coloured", "heads": "ridge", "penalty": 1000},
     {"law": "painted", "tasks": 3, "loss": "logistic", "head_steps": 2, "decay": 0.01},
     {"new_task": "majority", "law": "uniform"},
@@ -122,12 +122,37 @@ def test_the_lines_of_python_run_the_same_experiment() -> None:
             told = io.StringIO()
             with contextlib.redirect_stdout(told):
                 exec(one["python"], {"__name__": "__main__"})
-            energy, conditioning = (float(x) for x in re.findall(r"0\.\d+|1\.0", told.getvalue()))
-            assert 0 < conditioning <= 1
-            energies.append((one["runs"][0]["energy"], energy))
-        page, python = (sum(values) / len(values) for values in zip(*energies, strict=True))
-        print(f"{change}: energy {page:.3f} on the page, {python:.3f} in Python")
-        assert abs(page - python) < 0.12
+            printed = [float(x) for x in re.findall(r"0\.\d+|1\.0", told.getvalue())]
+            assert all(0 < conditioning <= 1 for conditioning in printed[1::2])
+            energies.append([*(run["energy"] for run in one["runs"]), *printed[::2]])
+        means = [sum(values) / len(values) for values in zip(*energies, strict=True)]
+        page, python = means[: len(means) // 2], means[len(means) // 2 :]
+        print(f"{change}: energies {page} on the page, {python} in Python")
+        assert all(abs(one - other) < 0.12 for one, other in zip(page, python, strict=True))
+        if change.get("against") == "opposite labels":
+            assert python[0] == pytest.approx(python[1], rel=1e-9)
+
+
+def test_the_other_run_of_python_begins_alike_and_differs_as_it_says() -> None:
+    changes = [{"against": "one task", "law": "threshold"}, {"against": "a linear layer"}, {"new_task": "another"}]
+    uniform = {"law": "balanced", "against": "uniform labels", "new_task": "another"}
+    one, linear, alone, other = (
+        found[0]["python"] for found in trained([SMALL | c for c in [*changes, uniform]], (1,))
+    )
+    assert "# This run" not in alone and "# The other run" not in alone
+    imports, first, second = re.split(r"# This run\n|# The other run: one task\n", one)
+    spaces: list[dict[str, Any]] = [{}, {}]
+    for space, lines in zip(spaces, (first, second), strict=True):
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(imports + lines, space)
+    many, single = spaces
+    assert many["start"].W.equal(single["start"].W) and many["inputs"].M.equal(single["inputs"].M)
+    assert single["tasks"].equal(many["tasks"][:1]) and len(many["tasks"]) == SMALL["tasks"]
+    assert single["settings"].representation_step == many["settings"].representation_step
+    assert linear.endswith("# The other run: a linear layer\n# mtfl.pretrain does without the activation identity.\n")
+    assert [line for line in other.splitlines() if line.startswith("new = ")] == 2 * [
+        'new = mtfl.sample_tasks(1, 2, law="balanced", generator=random["new"])[0]'
+    ]
 
 
 def test_python_says_what_pretrain_does_without() -> None:

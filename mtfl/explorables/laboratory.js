@@ -98,30 +98,42 @@ export function statesOf(state) {
   return change ? [state, changed(state, change)] : [state];
 }
 
-/** Lines of Python that run the same experiment, with draws of Python's own. */
-export function inPython(state) {
-  const { d, r, neurons, tasks, law, inputs, batch, rounds, heads, rule, labels, flips, activation } = state, lines = ["import mtfl"], not = [], real = (x) => (Number.isInteger(x) ? `${x}.0` : `${x}`);
+/** Lines of Python that run the same experiment, with draws of Python's own: of each of these states in turn. */
+export function inPython(states) {
+  const names = { "mtfl.pretraining": new Set(), "mtfl.tasks": new Set() }, most = Math.max(...states.map(({ tasks }) => tasks));
+  const [first, second] = states.map((state) => runInPython(state, most, names));
+  const imports = ["import mtfl", ...(states.some(({ law }) => law === "painted") ? ["import torch"] : []),
+    ...Object.entries(names).filter(([, { size }]) => size).map(([module, found]) => `from ${module} import ${[...found].sort().join(", ")}`), ""].join("\n");
+  if (!second) return `${first.note}${imports}\n${first.lines}`;
+  const other = second.lines === first.lines ? "" : second.lines; // what differs is no part of these lines
+  return `${imports}\n# This run\n${first.note}${first.lines}\n\n# The other run: ${states[0].against}\n${second.note}${other}`;
+}
+
+/** The lines of one run, on the first of so many tasks that are drawn, and what they leave out; adds to the names that they import. */
+function runInPython(state, most, names) {
+  const { d, r, neurons, tasks, law, inputs, batch, rounds, heads, rule, labels, flips, activation } = state, lines = [], not = [], real = (x) => (Number.isInteger(x) ? `${x}.0` : `${x}`);
   if (activation !== "ReLU") not.push(`the activation ${activation}`);
   if (flips > 0) not.push("flipped labels");
   if (heads === "fresh") not.push("heads that start from zero in each round");
-  if (heads === "ridge") lines.push("from mtfl.pretraining import Ridge");
-  if (rule === "Adam") lines.push("from mtfl.pretraining import Adam");
-  const asked = keptBack(state) ? state.new_task : "", named = { parity: ["characters"], majority: ["pattern_signs"] }[asked] ?? [];
-  if (labels === "centred") named.unshift("centred");
-  if (named.length) lines.push(`from mtfl.tasks import ${named.join(", ")}`);
-  if (law === "painted") lines.push("import torch");
-  lines.push("", `random = mtfl.streams(${state.seed}, "inputs", "tasks", "weights", "batches"${asked === "another" ? ', "new"' : ""})`);
+  if (heads === "ridge") names["mtfl.pretraining"].add("Ridge");
+  if (rule === "Adam") names["mtfl.pretraining"].add("Adam");
+  const asked = keptBack(state) ? state.new_task : "";
+  if (asked === "parity") names["mtfl.tasks"].add("characters");
+  if (asked === "majority") names["mtfl.tasks"].add("pattern_signs");
+  if (labels === "centred") names["mtfl.tasks"].add("centred");
+  lines.push(`random = mtfl.streams(${state.seed}, "inputs", "tasks", "weights", "batches"${asked === "another" ? ', "new"' : ""})`);
   lines.push({
     gaussian: `inputs = mtfl.GaussianInputs.random(${d}, ${r}, generator=random["inputs"])`, hypercube: `inputs = mtfl.HypercubeInputs.axes(${d}, ${r})`,
     coloured: `inputs = mtfl.ColouredInputs.power_law(${d}, ${r}, 1.0, generator=random["inputs"])`,
   }[inputs]);
-  const K = 2 ** r, table = law === "painted" ? tasksOf(state) : null;
+  const K = 2 ** r, table = law === "painted" ? tasksOf(state) : null, asks = state.law_asked ?? law;
   if (table) lines.push("tasks = torch.tensor([", ...Array.from({ length: tasks }, (_, t) => `    [${Array.from(table.subarray(t * K, (t + 1) * K)).join(", ")}],`), "]).double()");
   else {
-    const sample = (count, stream) => `mtfl.sample_tasks(${count}, ${r}, law="${law}", generator=random["${stream}"])`;
-    if (asked) lines.push(`new = ${{ parity: `characters(${r})[-1]`, majority: `(pattern_signs(${r}).sum(1) + 0.5 * pattern_signs(${r})[:, 0]).sign()`, another: `${sample(1, "new")}[0]` }[asked]}`);
-    lines.push(`tasks = ${sample(asked ? 2 * tasks + 50 : tasks, "tasks")}`);
+    const sample = (count, stream, from = law) => `mtfl.sample_tasks(${count}, ${r}, law="${from}", generator=random["${stream}"])`;
+    if (asked) lines.push(`new = ${{ parity: `characters(${r})[-1]`, majority: `(pattern_signs(${r}).sum(1) + 0.5 * pattern_signs(${r})[:, 0]).sign()`, another: `${sample(1, "new", asks === "painted" ? "balanced" : asks)}[0]` }[asked]}`);
+    lines.push(`tasks = ${sample(asked ? 2 * most + 50 : most, "tasks")}${asked || tasks === most ? "" : `[:${tasks}]`}`);
     if (asked) lines.push(`tasks = tasks[(tasks @ new).abs() < ${K}][:${tasks}]  # without it and its opposite`);
+    if (state.opposite) lines.push("tasks[1::2] *= -1");
   }
   lines.push(`start = mtfl.TwoLayerReLU.random(${neurons}, ${d}, tasks=${tasks}, generator=random["weights"])`, "settings = mtfl.PretrainSettings(");
   lines.push(`    rounds=${Math.max(1, rounds)}, batch_size=${batch}, loss="${state.loss}", batches="${state.batches}",`);
@@ -130,8 +142,7 @@ export function inPython(state) {
   lines.push(`    weight_decay=${real(state.decay)},`, ")");
   lines.push(`trained = mtfl.pretrain(start, inputs, ${labels === "centred" ? "centred(tasks)" : "tasks"}, settings, generator=random["batches"])`);
   lines.push("print(trained.history.energy[-1], trained.history.conditioning[-1])");
-  const first = state.against === "nothing" ? "" : "# This is the first run.\n";
-  return (not.length ? `# mtfl.pretrain does without ${not.join(" and ")}.\n` : "") + first + lines.join("\n");
+  return { note: not.length ? `# mtfl.pretrain does without ${not.join(" and ")}.\n` : "", lines: lines.join("\n") };
 }
 
 /** A list to choose from; what cannot be had now is not offered, and says why. */
@@ -151,22 +162,22 @@ function menu(view, key, { label, values, off = () => "", also = [] }) {
 
 export function render({ model, el }) {
   const view = openView({ model, el }), pictures = openPictures(), forPython = model.get("_found") !== undefined; // on a page there is none
-  let settings = null, notes = [], runs = [], id = 0, key = "", worker = null, playing = false, told = 0, asked = null, busy = false, failed = "", transfer = null, drawing = false;
-  let ended = "", telling = 0, fitting = false, stopping = false;
+  let settings = null, notes = [], runs = [], id = 0, key = "", worker = null, playing = false, told = -1, asked = null, busy = false, failed = "", transfer = null, drawing = false;
+  let ended = "", telling = 0, fitting = false, fitted = "", stopping = false; // `fitted`: what a head was fitted to last
   const setting = () => Object.fromEntries(WHAT_RUNS.map((name) => [name, view.get(name)]));
 
-  const progress = html("span", {}), transferWords = html("p", { class: "mtfl-caption mtfl-two" });
+  const progress = html("span", { class: "mtfl-progress" }), transferWords = html("p", { class: "mtfl-caption mtfl-two" });
   const draw = () => {
     drawing = false;
     const [run] = runs, n = run.energy.length - 1, starting = n < 0;
     for (const box of [planes, charts]) box.setAttribute("aria-busy", busy);
     play.textContent = isTraining() ? "Pause" : "Play";
-    press.disabled = busy;
-    progress.textContent = failed ? "Stopped" : starting ? "Making the network" : playing ? `Training: round ${n}` : busy ? `Training: round ${n} of ${view.get("rounds")}` : `Round ${n}`;
+    press.setAttribute("aria-pressed", wantsHead());
+    progress.textContent = failed ? "Stopped" : starting ? "Making the network" : busy && !playing ? `Round ${n} of ${view.get("rounds")}` : `Round ${n}`;
     const begun = playing ? "Training goes on until you press Pause." : view.get("rounds") > 0 ? `Training for ${rounded(view.get("rounds"))}.` : "The network is being made.";
     view.say(describe(), busy ? begun : (failed ? "" : ended) + describe());
     if (starting) return; // till then the pictures stay as they were
-    pictures.draw({ settings, runs, first: view.get("first"), second: view.get("second"), accuracies: transfer?.accuracies });
+    pictures.draw({ settings, runs, first: view.get("first"), second: view.get("second"), accuracies: transfer?.accuracies, asked: wantsHead() });
     transferWords.setAttribute("aria-busy", fitting);
     const came = transfer && `Accuracy on ${NEW_TASKS[transfer.task]} from ${transfer.examples} examples, after ${rounded(transfer.rounds)}.`;
     transferWords.textContent = fitting ? "Heads are being fitted." : [came, failed && "Training has stopped: no head is fitted."].filter(Boolean).join(" ");
@@ -209,6 +220,7 @@ export function render({ model, el }) {
     if (message.transfer) {
       transfer = { accuracies: message.transfer, rounds: message.rounds, task: message.asked.transfer, examples: message.asked.examples };
       fitting = false;
+      fit();
       return later();
     }
     if (message.failed) {
@@ -237,6 +249,7 @@ export function render({ model, el }) {
       clearTimeout(telling);
       telling = setTimeout(() => tell({ weights: true }), TELL);
     }
+    fit();
     later();
   };
   const tellPython = (weights) => {
@@ -257,6 +270,7 @@ export function render({ model, el }) {
     told = -1;
     failed = "";
     stopping = fitting = false;
+    fitted = "";
     ended = view.get("rounds") > 0 ? "Done. " : "";
     transfer = null;
     const atOnce = !runs.length && states.every(({ neurons, d }) => neurons * d <= AT_ONCE); // as the page opens, and where no script runs
@@ -295,11 +309,22 @@ export function render({ model, el }) {
   speed.value = "20";
 
   // Taking home
-  const code = html("code", {}), python = html("details", {}, html("summary", {}, "As Python"), html("pre", {}, code));
+  const code = html("code", {}), copy = button("Copy", async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      copy.textContent = "Copied";
+    } catch { // where that is forbidden, the keyboard may
+      getSelection().selectAllChildren(code);
+      copy.textContent = "Selected: copy by keyboard";
+    }
+  });
+  const python = html("details", {}, html("summary", {}, "As Python"), copy, html("pre", {}, code));
   const save = () => {
-    const columns = ["run", "round", "energy", "conditioning", "loss", "accuracy", "theory_energy", "theory_conditioning"], lines = [columns.join()];
+    const columns = ["run", "round", "energy", "conditioning", "loss", "accuracy", "theory_energy", "theory_conditioning"], states = statesOf(settings);
+    const lines = [[...columns, ...WHAT_RUNS.map((name) => `setting_${name}`)].join()]; // "loss" is a setting too
     runs.forEach((run, n) => run.energy.forEach((value, k) => lines.push([
-      RUN_NAMES[n], k, value, run.conditioning[k], run.loss[k - 1] ?? "", run.accuracy[k - 1] ?? "", run.theory.energy[k] ?? "", run.theory.conditioning[k] ?? ""].join())));
+      RUN_NAMES[n], k, value, run.conditioning[k], run.loss[k - 1] ?? "", run.accuracy[k - 1] ?? "", run.theory.energy[k] ?? "", run.theory.conditioning[k] ?? "",
+      ...WHAT_RUNS.map((name) => states[n][name])].join())));
     handOver("laboratory.csv", "text/csv", `${lines.join("\n")}\n`);
   };
   const savePicture = () => {
@@ -310,11 +335,19 @@ export function render({ model, el }) {
   };
 
   // A new task
-  const press = button("New task", () => {
-    if (failed) return; // the words say so
+  const press = button("New task", () => view.set({ fitted: wantsHead() ? "no" : "yes" }), { class: "mtfl-lasting" });
+  const wantsHead = () => view.get("fitted") === "yes";
+  const fit = () => { // once for each round that a run comes to rest in, and for each new task
+    const request = { transfer: view.get("new_task"), examples: view.get("examples"), painted: view.get("paint_new") }, now = JSON.stringify([told, request]);
+    if (!wantsHead() || busy || failed || fitting || told !== view.get("rounds") || now === fitted) return;
     fitting = true;
+    fitted = now;
+    tell(request);
+  };
+  view.watch(["fitted", "examples", "paint_new"], () => {
+    if (!wantsHead()) [transfer, fitted] = [null, ""];
+    fit();
     later();
-    tell({ transfer: view.get("new_task"), examples: view.get("examples"), painted: view.get("paint_new") });
   });
 
   // Painting
@@ -326,11 +359,11 @@ export function render({ model, el }) {
       const r = Math.min(MOST_PAINTED_FEATURES, view.get("r")), focused = node.contains(document.activeElement) ? document.activeElement.dataset.cell : null;
       const signs = (k) => Array.from({ length: r }, (_, i) => (k >> i & 1 ? "+" : "−")).join("");
       const legend = html("p", { class: "mtfl-caption" }, `Each cell is a pattern: the ${r === 1 ? "sign of the feature" : `signs of features 1 to ${r}`}. What is pressed is labelled +1.`);
-      node.replaceChildren(legend, ...Object.entries(names()).map(([name, title]) => html("div", { class: "mtfl-toggles" }, html("span", {}, title), ...Array.from({ length: 2 ** r }, (_, k) => {
+      node.replaceChildren(legend, ...Object.entries(names()).map(([name, title]) => html("div", { class: "mtfl-toggles" }, html("span", {}, title), html("div", { class: "mtfl-patterns" }, ...Array.from({ length: 2 ** r }, (_, k) => {
         const on = (view.get(name) >> k) & 1;
         return button(signs(k), () => view.set({ [name]: view.get(name) ^ (1 << k) }), {
           "aria-pressed": String(Boolean(on)), "aria-label": `${title.toLowerCase()}, pattern ${signs(k)}: ${on ? "+1" : "−1"}`, "data-cell": `${name},${k}` });
-      }))));
+      })))));
       node.querySelector(`[data-cell="${focused}"]`)?.focus();
     });
     return node;
@@ -349,7 +382,8 @@ export function render({ model, el }) {
   const planes = html("div", { class: "mtfl-columns" }, captioned(PLANES[0], view.picture(pictures.features)), captioned(PLANES[1], pictures.directions));
   const charts = html("div", {}, pictures.energy, pictures.conditioning, pictures.accuracy), said = html("div", { class: "mtfl-many" }, view.words);
   const steps = openSteps(view, Object.keys(model.get("settings")), (changed) => changed.join() === "rounds" && view.get("rounds") === told, () => playing && pause());
-  const buttons = html("div", { class: "mtfl-row mtfl-laboratory" }, play, button("One round", stopped(() => ({ rounds: Math.min(MOST_ROUNDS, view.get("rounds") + 1) }))),
+  const bar = html("div", { class: "mtfl-row mtfl-laboratory mtfl-bar" }, play, button("One round", stopped(() => ({ rounds: Math.min(MOST_ROUNDS, view.get("rounds") + 1) }))), progress);
+  const buttons = html("div", { class: "mtfl-row mtfl-laboratory" },
     button("Reset", stopped(() => ({ rounds: 0 }))), ...steps.buttons, button("Other draws", () => view.set({ seed: (view.get("seed") + 1) % 2 ** 32 })), speed);
   const second = html("div", {}, menu(view, "against", { label: "Second run", values: Object.fromEntries(Object.keys(OTHERWISE).map((name) => [name, name === "nothing" ? "none" : `with ${name}`])), also: WHAT_RUNS.filter((name) => name !== "against"), off: againstOff }));
   const data = html("div", {},
@@ -358,15 +392,17 @@ export function render({ model, el }) {
       menu(view, "law", { label: "Labels of the tasks", values: LAW_NAMES }), tasksPainter,
       slider(view, "r", { label: "Features r", stops: stops(1, 2, 3, 4, 5), also: ["law"], show: trained(MOST_PAINTED_FEATURES, shown) }), slider(view, "d", { label: "Dimension d", stops: stops(5, 10, 20, 30, 52, 75, 100, 150, 200, 300) }),
       slider(view, "batch", { label: "Inputs n in a batch", stops: stops(16, 32, 64, 128, 256, 512, 1024, 2048) })));
-  const transferred = captioned("A new task: a head on the features as they are"), tour = openTour(view, [
-    { mark: buttons, host: planes.firstElementChild, words: "Play trains the network, One round makes a single round. Each dot is a neuron, placed by what it holds of two hidden features." },
+  const asking = row(press, menu(view, "new_task", { label: "Task", values: { parity: "parity", majority: "majority", another: "another of this kind", painted: "painted by you" } }));
+  const tour = openTour(view, [
+    { mark: bar, host: buttons, words: "Play trains the network, One round makes a single round. Each dot is a neuron, placed by what it holds of two hidden features." },
     { mark: said, host: said, words: "This sentence says what came of it. As it trains, the charts show it round by round; the dashed line is the theory’s." },
     { mark: data, host: data, words: "Change what you like: the network is trained anew, for as many rounds. Undo takes a change back, and so does Ctrl+Z." },
     { mark: second, host: second, words: "A second run, in vermilion, begins with the same weights and sees the same draws. It differs in what you choose here." },
-    { mark: press, host: transferred, words: "New task freezes the neurons and fits a head to examples of another task: what are their features worth? Experiments stand further down the page." },
+    { mark: press, host: asking, words: "New task freezes the neurons and fits a head to examples of another task: what are their features worth? Experiments stand further down the page." },
   ]);
+  buttons.append(tour);
   view.add(
-    buttons, html("div", { class: "mtfl-progress" }, progress, tour), planes, said,
+    bar, buttons, planes, said,
     html("div", { class: "mtfl-columns" },
       html("div", {}, data, second,
         slider(view, "rounds", { label: "Rounds", stops: stops(0, 1, 2, 5, 10, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500, 1000, MOST_ROUNDS), move: (rounds) => (playing && pause(), { rounds }) }),
@@ -396,15 +432,15 @@ export function render({ model, el }) {
         python),
       charts),
     html("div", { class: "mtfl-columns" },
-      html("div", {}, transferred, pictures.bars, transferWords,
-        row(press, menu(view, "new_task", { label: "Task", values: { parity: "parity", majority: "majority", another: "another of this kind", painted: "painted by you" } })), newPainter,
+      html("div", {}, captioned("A new task: a head on the features as they are", asking), pictures.bars, transferWords, newPainter,
         slider(view, "examples", { label: "Examples", stops: stops(8, 16, 32, 64, 128, 256, 512, 1024) })),
       html("div", {}, captioned(SPECTRUM, pictures.spectrum), captioned(KERNEL, pictures.kernel))),
   );
 
   view.watch([...WHAT_RUNS, "rounds", "first", "second"], () => {
     const now = JSON.stringify(setting()), rounds = view.get("rounds");
-    code.textContent = inPython({ ...possible(setting()).state, rounds });
+    code.textContent = inPython(statesOf({ ...possible(setting()).state, rounds }));
+    copy.textContent = "Copy";
     if (now !== key) {
       key = now;
       asked = rounds;
@@ -423,7 +459,7 @@ export function render({ model, el }) {
   });
   const lasts = (name) => runs.map((run) => run[name].at(-1) ?? null);
   view.inspect(() => ({
-    settings, notes, busy, failed, transfer, rounds: runs[0].energy.length - 1, energy: lasts("energy"), conditioning: lasts("conditioning"), loss: lasts("loss"),
+    settings, notes, busy: busy || fitting, failed, transfer, rounds: runs[0].energy.length - 1, energy: lasts("energy"), conditioning: lasts("conditioning"), loss: lasts("loss"),
     accuracy: lasts("accuracy"), V: runs.map(({ look }) => look && [...look.V]), theory: runs[0].theory.energy.length, quick: Boolean(runs[0].quick), worker: Boolean(worker?.alone()),
   }));
   return () => {

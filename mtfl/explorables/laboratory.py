@@ -66,6 +66,7 @@ class Laboratory(Explorable):
         examples: of a new task, when a head is fitted on it.
         new_task: "parity", "majority", "another" of the law, or "painted". It and its opposite are not trained on,
             unless it or the tasks are painted, or there is a single feature.
+        fitted: whether a head is fitted on the new task wherever training comes to rest, "no" or "yes".
         paint_1: labels of the first painted task, bit k for pattern k; so up to paint_8.
         paint_new: labels of the new task, where it is painted, likewise.
         seed: of all draws, which are JavaScript's own.
@@ -79,7 +80,7 @@ class Laboratory(Explorable):
 
     module = "laboratory"
     also = ("products.js", "training.js", "runs.js", "laboratory_pictures.js", "laboratory_steps.js")
-    heights = ("89rem", "165rem")
+    heights = ("90rem", "166.5rem")
 
     name = traitlets.Unicode("fig-laboratory").tag(sync=True)
     title = traitlets.Unicode("Laboratory").tag(sync=True)
@@ -115,6 +116,7 @@ class Laboratory(Explorable):
     second = Number(2, least=1, most=5)
     examples = Number(256, least=8, most=1024)
     new_task = Choice("parity", among=("parity", "majority", "another", "painted"))
+    fitted = Choice("no", among=("no", "yes"))
     paint_1 = Number(6, least=0, most=("r", PATTERNS))
     paint_2 = Number(60, least=0, most=("r", PATTERNS))
     paint_3 = Number(15, least=0, most=("r", PATTERNS))

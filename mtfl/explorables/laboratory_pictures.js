@@ -2,6 +2,7 @@
  * The laboratory's pictures, and all of them in one file to keep: neurons in two planes, traces, the spectrum of W, the task kernel,
  * and accuracies on a new task.
  */
+import { withoutTheory } from "./runs.js";
 import { heatMap, html, lineChart, picture, svg, text } from "./ui.js";
 
 const SIDE = 340, STRIP = 18, STICKS = 24, POINTS = 240, MOST_WORDS = 84;
@@ -41,10 +42,10 @@ function plane() {
 
 function chart(what, series) {
   const { node, plot, span } = lineChart({ height: 180, x: { min: 0, max: 10, ticks: [0, 5, 10], label: "" }, y: { min: 0, max: 1, ticks: [0, 0.5, 1] }, series });
-  named(node, `${what}, by round, of this run and the other, and of the theory where there is one.`);
+  named(node, `${what} by round, of each run, and of the theory where there is one.`);
   return { node, draw: (last, lines) => {
     const max = Math.max(10, 10 * Math.ceil(last / 10));
-    span({ min: 0, max, ticks: [0, max / 2, max], label: `round (${what})` });
+    span({ min: 0, max, ticks: [0, max / 2, max], label: `${what} by round` });
     plot(lines);
   } };
 }
@@ -75,12 +76,12 @@ function bars() {
     name, words: text(8, 14 + 29 * n, ""), bar: svg("rect", { class: `mtfl-level mtfl-${["green", "blue", "vermilion", "grey"][n]}`, x: 8, y: 18 + 29 * n, height: 8, width: 0 }) }));
   const half = svg("path", { class: "mtfl-grid" }), halfName = text(174, 12, "");
   node.append(half, halfName, ...rows.flatMap(({ words, bar }) => [words, bar]));
-  const draw = (found) => {
+  const draw = (found, asked) => {
     half.setAttribute("d", found ? "M170 4V124" : "");
     halfName.textContent = found ? "0.5" : "";
     rows.forEach(({ name, words, bar }, n) => {
       const value = found && [found[0].oracle, found[0].trained, found[1]?.trained, found[0].random][n];
-      words.textContent = value !== undefined && value !== null ? `${name} ${value.toFixed(2)}` : !found && n === 0 ? "Press New task: a head is fitted on its examples." : "";
+      words.textContent = value !== undefined && value !== null ? `${name} ${value.toFixed(2)}` : !asked && n === 0 ? "Press New task: a head is fitted on its examples." : "";
       bar.setAttribute("width", (324 * (value ?? 0)).toFixed(1));
     });
   };
@@ -95,7 +96,7 @@ function kernelMap() {
     const K = Math.sqrt(kernel.length);
     if (heat?.K !== K) {
       heat = { K, ...heatMap({ rows: K, columns: K, cell: 128 / K }) };
-      node.replaceChildren(named(heat.node, "The task kernel: on which share of tasks two patterns agree."));
+      node.replaceChildren(named(heat.node, "The task kernel: for each two patterns, the share of tasks on which they agree less that on which they differ."));
     }
     heat.paint(kernel);
   };
@@ -104,29 +105,29 @@ function kernelMap() {
 
 /**
  * All pictures.
- * @returns {object} their nodes by name, and `draw({ settings, runs, first, second, accuracies })`: `runs` as the page keeps them,
- *   the two features to show, counted from 1, and the accuracies on a new task, or null
+ * @returns {object} their nodes by name, and `draw({ settings, runs, first, second, accuracies, asked })`: `runs` as the page keeps them,
+ *   the two features to show, counted from 1, the accuracies on a new task, if there are any, and whether they are `asked` for
  */
 export function openPictures() {
   const both = RUN_COLOURS.map((colour, n) => ({ name: RUN_NAMES[n], colour, end: true })), series = [...both, { name: "theory", colour: "ink mtfl-dashed mtfl-thin" }];
   const made = {
     features: plane(), directions: plane(), energy: chart("energy", series), conditioning: chart("conditioning", series),
-    accuracy: chart("fresh inputs", [
+    accuracy: chart("accuracy and loss on fresh inputs", [
       { name: "accuracy", colour: "blue", end: true }, { colour: "vermilion", end: true }, { name: "loss", colour: "blue mtfl-dashed" }, { colour: "vermilion mtfl-dashed" }]),
     spectrum: sticks(), kernel: kernelMap(), bars: bars(),
   };
   named(made.directions.node, "The same neurons, by the two leading right singular vectors of W.");
-  const draw = ({ settings, runs, first, second, accuracies }) => {
+  const draw = ({ settings, runs, first, second, accuracies, asked }) => {
     const { r } = settings, seen = runs.filter(({ look }) => look), last = Math.max(...runs.map(({ energy }) => energy.length - 1)), k = Math.min(first, r), l = Math.min(second, r);
     const pairs = (values, wide, x, y) => Array.from({ length: values.length / wide }, (_, j) => [values[j * wide + x], y < wide ? values[j * wide + y] : 0]);
     made.features.draw(seen.map(({ look: { V } }) => pairs(V, r, k - 1, r > 1 ? l - 1 : 1)), [`feature ${k}`, r > 1 ? `feature ${l}` : "one feature only"]);
     made.directions.draw(seen.map(({ look: { found } }) => pairs(found, 2, 0, 1)), ["its first direction", "its second"]);
-    const of = (what, from) => [0, 1].map((n) => (runs[n] ? thinned(runs[n][what], from) : []));
-    for (const what of ["energy", "conditioning"]) made[what].draw(last, [...of(what), thinned(runs[0].theory[what])]);
+    const of = (what, from) => [0, 1].map((n) => (runs[n] ? thinned(runs[n][what], from) : null)), predicted = !withoutTheory(settings);
+    for (const what of ["energy", "conditioning"]) made[what].draw(last, [...of(what), predicted ? thinned(runs[0].theory[what]) : null]);
     made.accuracy.draw(last, [...of("accuracy", 1), ...of("loss", 1)]);
     made.spectrum.draw(seen.map(({ look }) => look.values), settings);
     if (seen[0]) made.kernel.draw(seen[0].look.kernel);
-    made.bars.draw(accuracies);
+    made.bars.draw(accuracies, asked);
   };
   return { ...Object.fromEntries(Object.entries(made).map(([name, { node }]) => [name, node])), draw };
 }

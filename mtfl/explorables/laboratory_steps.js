@@ -5,7 +5,7 @@ const TOUR = "mtfl-tour";
 
 /**
  * Two buttons, and Ctrl+Z in the figure: back over the last change of the state, and forward again. What changes while a slider
- * is held is one step.
+ * is held is one step, and none if it comes back to where it was.
  * @param {object} view
  * @param {string[]} keys of the state
  * @param {(keys: string[]) => boolean} follows whether a change of these comes of itself and not from the reader
@@ -13,8 +13,8 @@ const TOUR = "mtfl-tour";
  * @returns {{buttons: HTMLElement[], begin: () => void}} `begin`: what comes of itself from now on is a step of its own
  */
 export function openSteps(view, keys, follows, rest) {
-  const done = [], undone = [], state = () => Object.fromEntries(keys.map((key) => [key, view.get(key)]));
-  let last = state(), held = false, moving = false;
+  const done = [], undone = [], state = () => Object.fromEntries(keys.map((key) => [key, view.get(key)])), differs = (one, other) => keys.filter((key) => one[key] !== other[key]);
+  let last = state(), held = false, moving = false, dropped = [];
   const go = (from, to) => {
     if (!from.length) return;
     rest();
@@ -30,13 +30,20 @@ export function openSteps(view, keys, follows, rest) {
     redo.setAttribute("aria-disabled", undone.length === 0);
   };
   view.watch(keys, () => {
-    const next = state(), changed = keys.filter((key) => next[key] !== last[key]);
+    const next = state(), changed = differs(next, last);
     if (changed.length) {
       const moves = held || follows(changed);
-      if (!(moves && moving)) done.push(last);
-      undone.length = 0;
+      if (!(moves && moving)) {
+        done.push(last);
+        dropped = undone.splice(0);
+      }
       moving = moves;
       last = next;
+      if (moves && !differs(next, done.at(-1)).length) { // it is where it was
+        done.pop();
+        undone.push(...dropped);
+        moving = false;
+      }
     }
     paint();
   });
@@ -66,8 +73,8 @@ export function openSteps(view, keys, follows, rest) {
  * @returns {HTMLElement} the button that begins it
  */
 export function openTour(view, stops) {
-  const words = html("p", {}), next = button("Next", () => show(place + 1)), skip = button("Skip", () => end());
-  const card = html("div", { class: "mtfl-tour", role: "group" }, words, row(next, skip)), begin = button("Tour", () => show(0));
+  const words = html("p", {}), next = button("Next", () => show(place + 1)), back = button("Back", () => show(place - 1, back)), skip = button("Skip", () => end());
+  const card = html("div", { class: "mtfl-tour", role: "group" }, words, row(next, back, skip)), begin = button("Tour", () => show(0), { class: "mtfl-begin" });
   let place = -1;
   const leave = () => {
     if (place >= 0) stops[place].mark.classList.remove("mtfl-marked");
@@ -78,7 +85,7 @@ export function openTour(view, stops) {
     place = -1;
     begin.focus();
   };
-  const show = (to, focus = true) => {
+  const show = (to, focus = next) => {
     if (to === stops.length) return end();
     leave();
     place = to;
@@ -87,15 +94,16 @@ export function openTour(view, stops) {
     host.classList.add("mtfl-host");
     words.textContent = said;
     card.setAttribute("aria-label", `Tour, ${place + 1} of ${stops.length}`);
+    back.hidden = place === 0;
     skip.hidden = place + 1 === stops.length;
     next.textContent = place + 1 < stops.length ? `Next (${place + 1} of ${stops.length})` : "Done";
     host.append(card);
     if (!focus) return;
-    next.focus({ preventScroll: true });
+    (focus.hidden ? next : focus).focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
   };
   view.el.addEventListener("keydown", (event) => event.key === "Escape" && place >= 0 && end());
   const kept = globalThis.mtfl?.kept, address = view.el.closest(".mtfl-figure")?.dataset.address; // there is none in Jupyter
-  if (address && !address.includes("?") && kept?.(TOUR) === null && kept(TOUR, "seen") === "seen") show(0, false);
+  if (address && !address.includes("?") && kept?.(TOUR) === null && kept(TOUR, "seen") === "seen") show(0, null);
   return begin;
 }

@@ -471,9 +471,9 @@ export function text(x, y, content, attributes = {}) {
  * @param {object} options `width`, `height`; `x` and `y`: { min, max, ticks: [...], label, log };
  *   `series`: [{ name, colour, end }] with a colour of the palette (blue, vermilion, green, purple, grey, ink) and
  *   whether a dot marks the line's end; one without a name is not in the legend
- * @returns {{node: SVGElement, plot: (lines: number[][][]) => void, span: (x: object) => void}} `plot` draws one list
- *   of points [x, y] for each series; `span` sets the x axis anew. The node wants a label: `view.picture(node)`, or an
- *   aria-label of its own.
+ * @returns {{node: SVGElement, plot: (lines: (number[][] | null)[]) => void, span: (x: object) => void}} `plot` draws one list
+ *   of points [x, y] for each series, and leaves one that is null out of the legend too; `span` sets the x axis anew. The
+ *   node wants a label: `view.picture(node)`, or an aria-label of its own.
  */
 export function lineChart({ width = 340, height = 190, x, y, series }) {
   const left = 34, right = width - 10, top = 26, bottom = height - 34;
@@ -486,13 +486,7 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
   const node = picture(width, height, { role: "img" }), frame = unique();
   const lines = series.map(({ colour }) => svg("path", { class: `mtfl-line mtfl-${colour}` }));
   const dots = series.map(({ colour, end }) => svg("circle", { class: `mtfl-end mtfl-${colour}`, r: end ? 3.5 : 0 }));
-  let offset = left;
-  const legend = series.filter(({ name }) => name).map(({ name, colour }) => {
-    const entry = svg("g", {},
-      svg("path", { class: `mtfl-line mtfl-${colour}`, d: `M${offset} 10h16` }), text(offset + 21, 14, name));
-    offset += 32 + 6.4 * name.length;
-    return entry;
-  });
+  const legend = series.map(({ name, colour }) => name && svg("g", {}, svg("path", { class: `mtfl-line mtfl-${colour}`, d: "M0 10h16" }), text(21, 14, name)));
   const levels = y.ticks.map((tick) => svg("g", {},
     svg("path", { class: "mtfl-grid", d: `M${left} ${up(tick)}H${right}` }),
     text(left - 6, up(tick) + 4, shown(tick), { "text-anchor": "end" })));
@@ -505,11 +499,17 @@ export function lineChart({ width = 340, height = 190, x, y, series }) {
   };
   span(x);
   const room = svg("rect", { x: left, y: top - 2, width: right - left, height: bottom - top + 4 });
-  node.append(svg("clipPath", { id: frame }, room), ...legend, ...levels, axis,
+  node.append(svg("clipPath", { id: frame }, room), ...legend.filter(Boolean), ...levels, axis,
     svg("g", { "clip-path": `url(#${frame})` }, ...lines), ...dots);
   const plot = (points) => {
+    let offset = left;
     points.forEach((line, n) => {
-      const at = line.map(([px, py]) => `${along(px).toFixed(1)} ${up(py).toFixed(1)}`);
+      if (legend[n]) {
+        legend[n].setAttribute("display", line ? "inline" : "none");
+        legend[n].setAttribute("transform", `translate(${offset} 0)`);
+        offset += line ? 32 + 6.4 * series[n].name.length : 0;
+      }
+      const at = (line ?? []).map(([px, py]) => `${along(px).toFixed(1)} ${up(py).toFixed(1)}`);
       lines[n].setAttribute("d", at.length ? `M${at.join("L")}` : "");
       const [cx, cy] = (at.at(-1) ?? "-9 -9").split(" ");
       dots[n].setAttribute("cx", cx);

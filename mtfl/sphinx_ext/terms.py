@@ -1,7 +1,7 @@
 """The first time that a chapter uses a word of the glossary, or a symbol of the notation, it is a link to its meaning.
 
-The pages ``glossary`` and ``notation`` explain themselves and each other; the links are made in the numbered chapters
-and on the first page, in running text only.
+The pages ``glossary`` and ``notation`` explain themselves and each other; the links are made in the numbered chapters,
+on the first page and in the laboratory, in running text only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 NOTATION = "notation"
 """The page whose tables explain the symbols, one a row."""
+
+LABORATORY = "laboratory"
+"""A page that has no number and yet uses the words and symbols of the chapters."""
 
 ORDINARY = {"claim", "feature", "input", "round", "task", "update"}
 """Words of the glossary that are also used in another sense: who means the term writes ``{term}``."""
@@ -161,7 +164,7 @@ class NameRows(SphinxTransform):
 
 
 class Terms(SphinxPostTransform):
-    """Link the numbered chapters, and the first page, to the glossary and the notation."""
+    """Link the numbered chapters, the first page and the laboratory to the glossary and the notation."""
 
     default_priority = 910  # references are resolved, and formulas stand together with what touches them
     formats = ("html",)
@@ -169,7 +172,7 @@ class Terms(SphinxPostTransform):
     def run(self, **options: Any) -> None:
         """Link the first use of each term and symbol that the page does not link itself."""
         page = self.env.docname
-        if page != self.config.root_doc and not self.env.toc_secnumbers.get(page):
+        if page not in (self.config.root_doc, LABORATORY) and not self.env.toc_secnumbers.get(page):
             return
         to = self.app.builder.get_relative_uri
         terms = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe import VIEWS, violations
 from explorable_examples import NO_MOTION, ROOT, write_page
-from opened import Opened, new_window, serve
+from opened import CLIPBOARD, Opened, new_window, serve
 
 from mtfl.explorables import Laboratory
 
@@ -269,7 +269,7 @@ def test_training_that_diverges_stops_with_a_sentence(open_page: Callable[..., O
     diverged = r"training: every weight must be finite; got NaN or infinity in round \d+\. Training diverged"
     assert re.match(diverged, words(page))
     press(page, "New task")
-    assert re.match(diverged, words(page))
+    assert re.match(diverged, words(page))  # and no head is waited for
     about_heads = page.locator(".mtfl-two")
     assert about_heads.text_content() == "Training has stopped: no head is fitted."
     assert about_heads.get_attribute("aria-busy") == "false"
@@ -281,14 +281,27 @@ def test_training_that_diverges_stops_with_a_sentence(open_page: Callable[..., O
 
 def test_a_new_task_tells_features_apart(open_page: Callable[..., Opened], home: str) -> None:
     opened = open_page(home, f"page.html{NAME}?rounds=60&against=one task")
-    page = opened.page
-    at_rest(page, 60)
-    page.get_by_role("button", name="New task").click()
+    page, button = opened.page, opened.page.get_by_role("button", name="New task")
+    assert at_rest(page, 60)["transfer"] is None and button.get_attribute("aria-pressed") == "false"
+    button.click()
     page.wait_for_function("document.querySelector('.mtfl-x').inspect().transfer")
     first, second = at_rest(page, 60)["transfer"]["accuracies"]
     assert first["oracle"] > first["trained"] > max(second["trained"], first["random"]) + 0.1
     words(page)
     assert "Accuracy on the parity of all features from 256 examples, after 60 rounds." in page.inner_text(".mtfl-two")
+    assert button.get_attribute("aria-pressed") == "true"
+    page.locator("[data-key=examples]").press("Home")
+    page.locator("[data-key=examples]").press("ArrowRight")
+    page.wait_for_function("document.querySelector('.mtfl-x').inspect().transfer.examples === 16")
+    page.reload()  # the address holds that a head was asked for
+    found = at_rest(page, 60)["transfer"]
+    assert found["examples"] == 16 and found["rounds"] == 60
+    page.get_by_role("button", name="One round").click()
+    page.wait_for_function("document.querySelector('.mtfl-x').inspect().transfer.rounds === 61")
+    button.click()
+    page.wait_for_function("document.querySelector('.mtfl-x').inspect().transfer === null")
+    words(page)
+    assert page.inner_text(".mtfl-two") == "" and "fitted" not in address_of(page)
     assert opened.errors == []
 
 
@@ -305,6 +318,25 @@ def test_the_data_can_be_saved(open_page: Callable[..., Opened], home: str, tmp_
     assert [float(rows[k]["energy"]) for k in (7, 15)] == found["energy"]
     assert [float(rows[k]["accuracy"]) for k in (7, 15)] == found["accuracy"]
     assert rows[0]["loss"] == "" and float(rows[0]["theory_energy"]) == float(rows[0]["energy"])
+    of = [{key: row[f"setting_{key}"] for key in ("d", "tasks", "step", "law", "loss", "seed")} for row in rows]
+    this = {"d": "10", "tasks": "8", "step": "2", "law": "balanced", "loss": "hinge", "seed": "1"}
+    assert of == 8 * [this] + 8 * [this | {"tasks": "1", "step": "16"}]
+
+
+def test_both_runs_are_taken_home_as_python(open_page: Callable[..., Opened], home: str) -> None:
+    page = open_page(home, f"page.html{NAME}?{SMALL}&against=one task", permissions=CLIPBOARD).page
+    page.get_by_text("As Python", exact=True).click()
+    press(page, "Copy")
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()").replace("\r", "")
+    assert copied == page.locator(".mtfl-x code").text_content()
+    assert "# This run\n" in copied and "# The other run: one task\n" in copied
+    choose(page, "against", "nothing")
+    page.get_by_role("button", name="Copy", exact=True).wait_for()  # other lines, not copied yet
+    page.evaluate("() => void (navigator.clipboard.writeText = () => Promise.reject(new Error('no')))")
+    press(page, "Copy")
+    page.get_by_role("button", name="Selected: copy by keyboard").wait_for()
+    assert page.evaluate("String(getSelection())").strip() == page.locator(".mtfl-x code").text_content()
 
 
 def test_tasks_can_be_painted(open_page: Callable[..., Opened], home: str) -> None:
@@ -317,6 +349,15 @@ def test_tasks_can_be_painted(open_page: Callable[..., Opened], home: str) -> No
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.mtfl-x').inspect().settings.paint_1 === 7")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "task 1, pattern −−: +1"
+    page.locator("[data-key=r]").press("ArrowRight")
+    page.wait_for_function("document.querySelector('.mtfl-x').inspect().settings.r === 3")
+    tops = (
+        page.locator(".mtfl-patterns")
+        .first.locator("button")
+        .evaluate_all("all => all.map(cell => cell.getBoundingClientRect().top)")
+    )
+    assert [tops.count(top) for top in sorted(set(tops))] == [4, 4]
+    page.locator("[data-key=r]").press("ArrowLeft")
     assert at_rest(page, 3)["energy"] != first["energy"]
     assert "paint_1=7" in (page.locator(".mtfl-figure").get_attribute("data-address") or "")
     assert opened.errors == []
@@ -401,14 +442,45 @@ def test_a_narrow_page_is_no_wider_than_its_window(open_page: Callable[..., Open
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
+def test_on_a_phone_play_stays_in_sight(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, f"laboratory.html{NAME}?{SMALL}", viewport={"width": 360, "height": 740}).page
+    at_rest(page, 0)
+    page.locator("[data-key=examples]").evaluate("slider => slider.scrollIntoView({ block: 'center' })")
+    play, bar = (
+        page.get_by_role("button", name="Play").bounding_box(),
+        page.locator(".bd-header-article").bounding_box(),
+    )
+    assert play is not None and bar is not None
+    assert bar["y"] + bar["height"] <= play["y"] < 120
+
+
+def test_a_legend_names_what_is_there(open_page: Callable[..., Opened], home: str) -> None:
+    page = open_page(home, f"page.html{NAME}?{SMALL}&rounds=2").page
+    at_rest(page, 2)
+    words(page)
+    legend = page.locator("svg[aria-label^='energy by round'] text")
+    assert {"other run", "this run", "theory"} & set(legend.filter(visible=True).all_text_contents()) == {
+        "this run",
+        "theory",
+    }
+    choose(page, "against", "one task")
+    choose(page, "inputs", "hypercube")
+    at_rest(page, 2)
+    words(page)
+    assert {"other run", "this run", "theory"} & set(legend.filter(visible=True).all_text_contents()) == {
+        "this run",
+        "other run",
+    }
+
+
 def test_while_the_worker_lags_the_page_says_so_and_its_controls_live(browser: Browser, home: str) -> None:
     context = new_window(browser)
     page = context.new_page()
     page.add_init_script(HELD)
     page.goto(f"{home}page.html{NAME}?{SMALL}&rounds=60")
-    progress, planes = page.locator(".mtfl-progress > span"), page.locator(".mtfl-columns").first
+    progress, planes = page.locator(".mtfl-progress"), page.locator(".mtfl-columns").first
     assert words(page).startswith("Training begins on 8 balanced tasks")
-    assert progress.text_content() == "Training: round 0 of 60"
+    assert progress.text_content() == "Round 0 of 60"
     assert planes.get_attribute("aria-busy") == "true"
     page.locator("[data-key=tasks]").press("Home")
     page.wait_for_function("document.querySelector('.mtfl-x').inspect().settings.tasks === 1")
@@ -505,6 +577,9 @@ def test_a_drag_and_a_time_of_play_are_one_step_each(open_page: Callable[..., Op
     press(page, "Other draws")
     press(page, "Undo")  # the slider is held no more, wherever it came to
     assert address_of(page) == one
+    press(page, "Undo")  # and where it came back to is no step
+    assert address_of(page) == start
+    assert page.get_by_role("button", name="Undo").get_attribute("aria-disabled") == "true"
 
 
 def test_the_picture_is_saved_as_on_a_light_page(
@@ -551,7 +626,6 @@ def test_a_task_painted_by_the_reader_is_a_new_task(open_page: Callable[..., Ope
     page.get_by_role("button", name="new task, pattern ++: +1").click()
     assert "paint_new=6" in address_of(page)  # the parity's opposite
     at_rest(page, 40)
-    press(page, "New task")
     page.wait_for_function("document.querySelector('.mtfl-x').inspect().transfer?.accuracies[0].random < 1")
     (found,) = at_rest(page, 40)["transfer"]["accuracies"]
     assert found["oracle"] > 0.9 and found["trained"] > 0.8
@@ -605,11 +679,18 @@ def test_a_tour_begins_once_and_covers_no_button_of_training(
         assert page.get_by_role("group", name=f"Tour, {place} of 5").is_visible()
         assert page.evaluate(height) == high
         play = page.get_by_role("button", name="Play").bounding_box()
-        card = page.locator(".mtfl-tour").bounding_box()
-        assert play is not None and card is not None
+        card, marked = page.locator(".mtfl-tour").bounding_box(), page.locator(".mtfl-marked").bounding_box()
+        assert play is not None and card is not None and marked is not None
         assert card["y"] >= play["y"] + play["height"]
         assert card["x"] >= 0 and card["x"] + card["width"] <= width
-        assert page.locator(".mtfl-marked").count() == 1
+        assert card["y"] + card["height"] <= 740
+        assert 0 <= marked["y"] <= card["y"] - marked["height"]  # what it tells of is seen
+        if place == 3:
+            page.get_by_role("button", name="Back").press("Enter")
+            assert page.get_by_role("group", name="Tour, 2 of 5").is_visible()
+            assert page.evaluate("document.activeElement.textContent") == "Back"
+            page.get_by_role("button", name="Next").press("Enter")
+            page.get_by_role("button", name="Next").focus()
         page.keyboard.press("Enter")
     assert page.locator(".mtfl-tour, .mtfl-marked").count() == 0
     assert page.evaluate("document.activeElement.textContent") == "Tour"
