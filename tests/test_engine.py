@@ -415,10 +415,13 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(script: str, numbers: Path, only: str = ".", **where: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, numbers: Path, only: str = ".", without: str = "^$", **where: Path
+) -> subprocess.CompletedProcess[str]:
     """Run a file of tests under Node: all of them, or those of a name. It is told where to find what it tests."""
     quiet = "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON"  # no package.json says that engine.js is a module
-    command = [node(), quiet, "--test", f"--test-name-pattern={only}", "--test-reporter=spec", str(TESTS / script)]
+    names = [f"--test-name-pattern={only}", f"--test-skip-pattern={without}"]
+    command = [node(), quiet, "--test", *names, "--test-reporter=spec", str(TESTS / script)]
     environment = os.environ | {"MTFL_GOLDEN": str(numbers)} | {name: str(path) for name, path in where.items()}
     return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf8", check=False)
 
