@@ -22,8 +22,9 @@ from mtfl.sphinx_ext.colours import SELECTORS
 OPEN = "#mtfl-card:popover-open"
 OPENS, CLOSES = 250, 300  # milliseconds, as in cards.js
 LOSS = "02_pseudo_contrastive_loss.html"
-TRAINING = "03_multitask_training.html"
-STORY = "story.html"  # the lightest page with such links
+FROZEN = "11_neighbours_frozen.html"  # a chapter of few formulas
+NEAR = "#thm-neighbour-context"  # within it
+STORY = "story.html"  # the lightest page with links to statements
 THEOREM = f"{LOSS}#thm-pseudo-contrastive"
 
 
@@ -131,12 +132,12 @@ def test_a_card_that_says_something_else_is_seen(open_page: Callable[..., Opened
 
 
 def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
-    opened = open_page(address, TRAINING, stopped=True)
+    opened = open_page(address, FROZEN, stopped=True)
     page = opened.page
     asked: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.resource_type} {request.url.removeprefix(address)}"))
     page.add_style_tag(content=AT_ONCE)  # nothing else may move
-    link = link_to(page, "#thm-exact-step")
+    link = link_to(page, NEAR)
     point_at(link)
     places = "[...document.querySelectorAll('.bd-article *')].map(n => n.getBoundingClientRect().top)"
     before = page.evaluate(places)
@@ -145,7 +146,7 @@ def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
     page.clock.run_for(1)
     page.wait_for_selector(OPEN)
     card = page.locator(OPEN)
-    assert "Theorem 3.1" in (card.text_content() or "")
+    assert "Theorem 11.2" in (card.text_content() or "")
     assert "proof" in (card.locator("> div").get_attribute("class") or "")
     assert card.locator("[id]").count() == 0
     assert page.evaluate(places) == before  # nothing moves
@@ -163,7 +164,9 @@ def test_by_mouse(open_page: Callable[..., Opened], address: str) -> None:
     point_at(link)
     page.clock.run_for(10 * OPENS)
     assert card.count() == 0  # and stays closed until the pointer has left
-    assert [what for what in asked if not what.startswith("font ")] == ["script _static/cards/03_multitask_training.js"]
+    assert [what for what in asked if not what.startswith("font ")] == [
+        f"script _static/cards/{FROZEN.removesuffix('.html')}.js"
+    ]
     assert opened.away == opened.errors == []
 
 
@@ -176,20 +179,20 @@ def test_a_pointer_that_passes_by_opens_nothing(open_page: Callable[..., Opened]
 
 
 def test_a_click_follows_the_link(open_page: Callable[..., Opened], address: str) -> None:
-    page = open_page(address, TRAINING, stopped=True).page
-    link = link_to(page, "#thm-exact-step")
+    page = open_page(address, FROZEN, stopped=True).page
+    link = link_to(page, NEAR)
     rest_on(link)
     link.click()
-    assert page.url == f"{address}{TRAINING}#thm-exact-step"
+    assert page.url == f"{address}{FROZEN}{NEAR}"
     assert page.locator(OPEN).count() == 0
 
 
 def test_by_keyboard(open_page: Callable[..., Opened], address: str) -> None:
-    page = open_page(address, LOSS, stopped=True).page
-    link = link_to(page, "#thm-pseudo-contrastive")
+    page = open_page(address, FROZEN, stopped=True).page
+    link = link_to(page, NEAR)
     focused = "document.activeElement.closest('#mtfl-card, a').id || document.activeElement.getAttribute('href')"
     come_to(link)
-    assert page.evaluate(focused) == "#thm-pseudo-contrastive"
+    assert page.evaluate(focused) == NEAR
     page.mouse.move(300, 300)
     page.clock.run_for(10 * CLOSES)
     assert page.locator(OPEN).count() == 1
@@ -200,9 +203,9 @@ def test_by_keyboard(open_page: Callable[..., Opened], address: str) -> None:
     assert page.locator(OPEN).count() == 1
     page.keyboard.press("Escape")
     assert page.locator(OPEN).count() == 0
-    assert page.evaluate(focused) == "#thm-pseudo-contrastive"
+    assert page.evaluate(focused) == NEAR
     page.keyboard.press("Enter")
-    assert page.url.endswith("#thm-pseudo-contrastive")
+    assert page.url.endswith(NEAR)
 
 
 def test_a_pointer_under_which_the_page_moves_takes_no_card_away(open_page: Callable[..., Opened], served: str) -> None:
@@ -279,7 +282,7 @@ LEAD_TO = """(link, block) => {
 
 @pytest.mark.parametrize("view", [(360, 740), (1280, 800), (1280, 420)])
 def test_no_card_leaves_the_window(open_page: Callable[..., Opened], served: str, view: tuple[int, int]) -> None:
-    page = open_page(served, TRAINING, stopped=True, viewport=dict(zip(("width", "height"), view, strict=True))).page
+    page = open_page(served, FROZEN, stopped=True, viewport=dict(zip(("width", "height"), view, strict=True))).page
     page.add_style_tag(content=AT_ONCE)  # nothing else may move
     links = page.locator(".bd-article a.reference.internal:not(.mtfl-set):visible").element_handles()
     assert len(links) > 60
@@ -294,9 +297,9 @@ def test_no_card_leaves_the_window(open_page: Callable[..., Opened], served: str
 
 
 def test_a_card_outside_the_window_is_seen(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, TRAINING, stopped=True, viewport={"width": 360, "height": 740}).page
+    page = open_page(served, FROZEN, stopped=True, viewport={"width": 360, "height": 740}).page
     page.add_style_tag(content=".mtfl-card { margin: 0 0 0 300px !important }")
-    link = link_to(page, "#thm-exact-step")
+    link = link_to(page, NEAR)
     rest_on(link)
     assert "right" in link.evaluate(OUTSIDE)
 
