@@ -74,8 +74,8 @@ def integer(where: str, name: str, value: Any, *, least: int | None = None, most
 
 
 def real(where: str, name: str, value: Any) -> None:
-    """``value`` is a real number, maybe NaN or infinite."""
-    is_real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    """``value`` is a real number of Python's, maybe NaN or infinite; NumPy's others have fewer digits and overflow."""
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
     got = f"{type(value).__name__} {shown(value)}"
     require(is_real, where, name, "a number", got, f"Pass a Python float for {name}.", TypeError)
 
@@ -96,6 +96,7 @@ def as_float(where: str, name: str, value: Any) -> float:
 def spread(where: str, value: Any, d: int) -> None:
     """``value`` is a variance over the squared mean that d quantiles of a lognormal law can have."""
     number(where, "spread", value, positive=False)
+    require(d > 1 or value == 0, where, "spread", "0 for d = 1", value, "A single number does not vary.")
     require(value <= d / 2, where, "spread", f"at most d / 2 = {d / 2:g}", value, "Choose a smaller one.")
 
 
@@ -112,6 +113,12 @@ def number(where: str, name: str, value: Any, *, positive: bool = True, infinite
     sign, rule = (value > 0, "positive") if positive else (value >= 0, "non-negative")
     finite = abs(value) < 2**63 if isinstance(value, int) else math.isfinite(value) or (infinite and value == math.inf)
     require(bool(finite and sign), where, name, f"finite and {rule}", shown(value), f"Choose a {rule} {name}.")
+
+
+def fits(where: str, name: str, value: float, dtype: torch.dtype) -> None:
+    """``value`` is no larger than the largest number of this dtype."""
+    most = torch.finfo(dtype).max
+    require(value <= most, where, name, f"at most {most:g} in {dtype}", value, f"Choose a smaller {name}.")
 
 
 def choice(where: str, name: str, value: Any, allowed: Iterable[str]) -> None:
@@ -156,22 +163,22 @@ def device(where: str, value: Any) -> None:
     """A tensor can be put there, with its numbers."""
     try:
         ok = isinstance(value, (str, torch.device)) and not torch.empty(1, device=value).is_meta
-    except (RuntimeError, AssertionError):  # no such device, or torch was built without its kind
+    except Exception:  # no such device, or torch was built without its kind; it has many ways to say so
         ok = False
     require(ok, where, "device", "one that torch finds here", shown(value), "Choose 'cpu', or leave it out.")
 
 
-def activation(where: str, value: Any) -> None:
-    """``value`` works on arrays, entry by entry, and keeps their dtype."""
-    probe = torch.tensor([-1.0, 0.5, 1.0], dtype=torch.float64)
+def activation(where: str, value: Any, dtype: torch.dtype = torch.float64, *, differentiable: bool = False) -> None:
+    """``value`` works on arrays, entry by entry, and keeps their dtype; if asked, it can be differentiated."""
+    probe = torch.tensor([-1.0, 0.5, 1.0], dtype=dtype, requires_grad=differentiable)
     try:
         found, alone = value(probe.clone()), torch.cat([value(x.clone()) for x in probe.split(1)])
-        ok = found.dtype == alone.dtype == probe.dtype and bool(torch.isclose(found, alone, equal_nan=True).all())
+        ok = found.dtype == alone.dtype == dtype and bool(torch.isclose(found, alone, equal_nan=True).all())
+        ok = ok and found.shape == probe.shape and (found.requires_grad or not differentiable)
     except Exception:  # whatever it is
-        found, ok = None, False
-    ok = ok and isinstance(found, torch.Tensor) and found.shape == probe.shape
-    rule, remedy = "a function of arrays, entry by entry", "Pass torch.tanh, or the like."
-    require(ok, where, "activation", rule, shown(value), remedy, TypeError)
+        ok = False
+    rule = "a function of arrays, entry by entry" + ", that torch can differentiate" * differentiable
+    require(ok, where, "activation", rule, shown(value), "Pass torch.tanh, or the like.", TypeError)
 
 
 def computed(where: str, *results: torch.Tensor | float) -> None:
@@ -218,8 +225,9 @@ def tensors(where: str, **named: Any) -> None:
             f"{value.dtype}, {value.device}", f"Convert it with {name}.to({first_name}).", TypeError,
         )  # fmt: skip
         holds = value.dtype in (torch.float32, torch.float64) and is_dense(value)
-        rule, got = "a dense array of torch.float32 or torch.float64", f"{value.dtype}, {value.layout}, {value.device}"
-        require(holds, where, name, rule, got, remedy, TypeError)
+        rule = "a dense array of torch.float32 or torch.float64"
+        remedy = f"Convert it with {name}.resolve_neg()." if value.is_neg() else remedy
+        require(holds, where, name, rule, _layout(value), remedy, TypeError)
     for name, value in named.items():
         require(
             is_finite(value),
@@ -245,8 +253,19 @@ def finite_array(where: str, name: str, value: Any, shape: tuple[int | None, ...
 
 
 def is_dense(value: torch.Tensor) -> bool:
-    """Whether a tensor holds its numbers one by one."""
-    return value.layout == torch.strided and not value.is_meta
+    """Whether a tensor holds its numbers one by one, as they are."""
+    return value.layout == torch.strided and not (value.is_meta or value.is_nested or value.is_neg())
+
+
+def _layout(value: torch.Tensor) -> str:
+    """How a tensor holds its numbers, in torch's words."""
+    odd = [", nested"] * value.is_nested + [", a negated view"] * value.is_neg()
+    return "".join([f"{value.dtype}, {value.layout}, {value.device}", *odd])
+
+
+def largest(value: torch.Tensor) -> float:
+    """The largest size of an entry, found without a copy."""
+    return max(map(abs, torch.stack(torch.aminmax(value.detach())).tolist()))
 
 
 def is_finite(value: torch.Tensor) -> bool:
@@ -279,8 +298,8 @@ def patterns(where: str, value: Any, n: int, K: int) -> None:
     _numbers(where, "patterns", value, n, K - 1, "Use inputs.patterns(X).")
 
 
-def classes(where: str, value: Any, n: int) -> None:
-    """``value`` is an integer tensor of n classes 0, 1, ..."""
+def classes(where: str, value: Any, n: int | None = None) -> None:
+    """``value`` is an integer tensor of n classes 0, 1, ..., or of some."""
     _numbers(where, "classes", value, n, _MOST_CLASSES - 1, "Number the classes 0, 1, ...")
 
 
@@ -289,14 +308,14 @@ def integers(where: str, name: str, value: Any, remedy: str) -> None:
     is_integer = isinstance(value, torch.Tensor) and value.dtype == torch.int64 and is_dense(value)
     got: object = type(value).__name__
     if isinstance(value, torch.Tensor):
-        got = value.dtype if is_dense(value) else f"{value.dtype}, {value.layout}, {value.device}"
+        got = value.dtype if is_dense(value) else _layout(value)
     require(is_integer, where, name, "a torch.int64 tensor", got, remedy, TypeError)
 
 
-def _numbers(where: str, name: str, value: Any, n: int, most: int, remedy: str) -> None:
+def _numbers(where: str, name: str, value: Any, n: int | None, most: int, remedy: str) -> None:
     """``value`` is an integer tensor of n numbers 0 ... most."""
     integers(where, name, value, remedy)
-    shape(where, name, value, "n", n=n)
+    shape(where, name, value, "n", **({} if n is None else {"n": n}))
     wrong = value[(value < 0) | (value > most)]
     got = int(wrong[0]) if wrong.numel() else "none"
     require(not wrong.numel(), where, name, f"between 0 and {most}", got, remedy)
@@ -331,7 +350,7 @@ def table(where: str, F: Any) -> int:
         width,
         "Give each of the 2^r patterns a column.",
     )
-    most = float(F.abs().max())
+    most = largest(F)
     require(most <= _LARGEST_LABEL, where, "F", f"of labels up to {_LARGEST_LABEL:g}", most, "Scale the labels down.")
     zeros, ones = F == 0, F == 1
     mapped = not bool((zeros | ones).all() and zeros.any() and ones.any())
@@ -350,21 +369,21 @@ def spectrum(where: str, coefficients: torch.Tensor) -> int:
     return width.bit_length() - 1
 
 
-def subspace(where: str, M: Any) -> tuple[int, int]:
-    """``M`` is (d, r) with 1 <= r < d and orthonormal columns; returns (d, r)."""
+def subspace(where: str, M: Any, *, most: int = MOST) -> tuple[int, int]:
+    """``M`` is (d, r) with 1 <= r < d, r up to ``most``, and orthonormal columns; returns (d, r)."""
     tensors(where, M=M)
     require(M.ndim == 2, where, "M", "of shape (d, r)", tuple(M.shape), "Give the basis vectors as columns.")
     d, r = M.shape
-    dimensions(where, d, r)
-    error = float((M.T @ M - torch.eye(r, dtype=M.dtype, device=M.device)).abs().max())
+    dimensions(where, d, r, most=most)
+    error = largest(M.T @ M - torch.eye(r, dtype=M.dtype, device=M.device))
     tolerance = 1e-4 if M.dtype == torch.float32 else 1e-8
     remedy = "Orthonormalise it with torch.linalg.qr(M).Q."
     require(error <= tolerance, where, "M", "orthonormal in its columns", f"M^T M off by {error:.1e}", remedy)
     return d, r
 
 
-def dimensions(where: str, d: Any, r: Any) -> None:
-    """1 <= r < d."""
-    integer(where, "r", r, least=1)
+def dimensions(where: str, d: Any, r: Any, *, most: int = MOST) -> None:
+    """1 <= r < d, and r up to ``most``."""
+    integer(where, "r", r, least=1, most=most)
     integer(where, "d", d, least=1)
     require(r < d, where, "r", f"smaller than d = {d}", r, "Choose fewer features or more input dimensions.")

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mtfl import _checks
 from mtfl._products import add_product, product, quickest
-from mtfl.contrastive import margin_loss
+from mtfl.contrastive import margin_loss, solved_ridge
 from mtfl.inputs import InputLaw, sign_patterns
 from mtfl.network import TwoLayerReLU
 
@@ -88,7 +88,8 @@ class Rounds:
         train_biases: whether b moves.
         generator: of the batches.
 
-    Nothing is checked here. Checked, with ``pretrain``, against a loop with autograd.
+    Nothing is checked here, but that its buffers fit into memory. Checked, with ``pretrain``, against a loop with
+    autograd.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Rounds:
         wanted = items if head_steps > 1 else math.ceil(max(_BLOCK_NUMBERS // m, _FEWEST_ROWS) / rows)
         self.lengths = block_lengths(items, rows * d, wanted)
         longest = rows * self.lengths[-1]
+        _checks.room("pretrain", longest, max(m, d, heads))
         self.features, self.pull = self.W.new_empty(2, longest, m).unbind()
         self.margins, self.answers = self.W.new_empty(2, longest * heads).unbind()
         self.move_W, self.move_b, self.move_A = (torch.empty_like(x) for x in (self.W, self.b, self.A))
@@ -153,9 +155,8 @@ class Rounds:
         for block in self._draw():
             gram.addmm_(block.H[0].T, block.H[0])
             add_product(self.move_A, block.Y.mT, block.H)
-        factor, info = torch.linalg.cholesky_ex(gram)
-        self.A[0] = torch.cholesky_solve(self.move_A[0].T, factor).T
-        return int(info) == 0
+        self.A[0], solved = solved_ridge(gram, self.move_A[0].T)
+        return solved
 
     def step_representation(self, step_size: float, weight_decay: float, *, adam: bool) -> tuple[float, float]:
         """Move W, and b if it is trained, on a fresh batch; the mean loss and the accuracy before the move."""

@@ -37,7 +37,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """Ten activations by name; leaky ReLU has the slope 0.1 for s < 0."""
 
-_REACH, _NODES = 13.0, 160  # exp(-13^2 / 2) is 2e-37; nodes on either side of 0, where an activation may have a kink
+_RULES = ((13.0, 160), (12.0, 120))  # reach, as exp(-13^2 / 2) is 2e-37, and nodes on either side of 0
+_PRECISION = 1e-9  # to which the two rules agree, in units of E|psi| times the size of He_k
 
 
 def hermite_coefficients(
@@ -46,13 +47,14 @@ def hermite_coefficients(
     """The first Hermite coefficients c_0, c_1, ... of s -> activation(s) at s = scale xi.
 
     Args:
-        activation: works on arrays, entry by entry; smooth but for a kink at 0, and of moderate growth.
+        activation: works on arrays, entry by entry; smooth but for a kink at 0, and of moderate growth, so that rules
+            with 120 and 160 nodes on each side of 0 agree.
         count: how many.
         scale: |w|.
 
     Raises:
         TypeError: if the count is no integer, or the activation does not work on arrays.
-        ValueError: if count < 1 or above 100, or the scale is not positive.
+        ValueError: if count < 1 or above 100, the scale is not positive, or the two rules do not agree.
 
     Checked against adaptive quadrature and closed forms.
     """
@@ -60,13 +62,28 @@ def hermite_coefficients(
     _checks.activation(where, activation)
     _checks.integer(where, "count", count, least=1, most=100)
     _checks.number(where, "scale", scale)
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    half = torch.from_numpy(_REACH / 2 * (nodes + 1))
+    found, coarse = (_integrals(where, activation, count, scale, *rule) for rule in _RULES)
+    sizes = torch.lgamma(torch.arange(1, count + 1, dtype=torch.float64)).div(2).exp()  # of He_k, root mean square
+    size = float(_integrals(where, lambda s: activation(s).abs(), 1, scale, *_RULES[0]))
+    off = _checks.largest((found - coarse) / sizes)
+    rule, remedy = "smooth but for a kink at 0 and of moderate growth, at this scale", "Choose a smaller scale."
+    got = f"two rules that differ by {off:.1e}"
+    _checks.require(off <= _PRECISION * size, where, "activation", rule, got, remedy)
+    return found
+
+
+def _integrals(
+    where: str, activation: Callable[[Tensor], Tensor], count: int, scale: float, reach: float, nodes: int
+) -> Tensor:
+    """The coefficients by Gauss and Legendre's rule on either side of 0."""
+    points, weights = np.polynomial.legendre.leggauss(nodes)
+    half = torch.from_numpy(reach / 2 * (points + 1))
     xi = torch.cat([-half, half])
-    weight = torch.from_numpy(_REACH / 2 * np.tile(weights, 2)) * (-xi.square() / 2).exp() / math.sqrt(2 * math.pi)
-    before, polynomial, found = torch.zeros_like(xi), torch.ones_like(xi), []
+    weight = torch.from_numpy(reach / 2 * np.tile(weights, 2)) * (-xi.square() / 2).exp() / math.sqrt(2 * math.pi)
+    values, found = activation(scale * xi) * weight, []
+    before, polynomial = torch.zeros_like(xi), torch.ones_like(xi)
     for k in range(count):
-        found.append((activation(scale * xi) * polynomial * weight).sum())
+        found.append((values * polynomial).sum())
         before, polynomial = polynomial, xi * polynomial - k * before
     _checks.computed(where, torch.stack(found))
     return torch.stack(found)
@@ -94,17 +111,14 @@ def activation_step(
     Checked against contrastive_step, and against two stages of autograd, task by task.
     """
     where = "activation_step"
-    _checks.activation(where, activation)
+    _checks.tensors(where, W=W)
+    _checks.activation(where, activation, W.dtype, differentiable=True)
 
     def features(X: Tensor) -> Tensor:
         return activation(X @ W.T)
 
     def pull(X: Tensor, pulls: Tensor) -> Tensor:
         free = W.detach().clone().requires_grad_()
-        pulled = (pulls * activation(X @ free.T)).sum()
-        rule, got = "a function that torch can differentiate", "one that leaves no trace of its argument"
-        remedy = "Compute it by torch's functions only."
-        _checks.require(pulled.requires_grad, where, "activation", rule, got, remedy, TypeError)
-        return torch.autograd.grad(pulled, free)[0]
+        return torch.autograd.grad((pulls * activation(X @ free.T)).sum(), free)[0]
 
     return step_on_batches(where, W, inputs, kernel, features, pull, batch_size, generator)

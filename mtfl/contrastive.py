@@ -117,12 +117,26 @@ def ridge_heads(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], *, penalty: fl
     _checks.room(where, H.shape[1], H.shape[1])
     gram = H.T @ H + penalty * torch.eye(H.shape[1], dtype=H.dtype, device=H.device)
     _checks.computed(where, gram)
-    factor, info = torch.linalg.cholesky_ex(gram)
+    heads, solved = solved_ridge(gram, H.T @ Y.T)
     rule = f"large enough for {H.dtype}"
-    _checks.require(int(info) == 0, where, "penalty", rule, penalty, "Increase it, or convert H and Y to float64.")
-    heads = torch.cholesky_solve(H.T @ Y.T, factor).T
+    _checks.require(solved, where, "penalty", rule, penalty, "Increase it, or convert H and Y to float64.")
     _checks.computed(where, heads)
     return heads
+
+
+def solved_ridge(gram: Float[Tensor, "m m"], pulled: Float[Tensor, "m T"]) -> tuple[Float[Tensor, "T m"], bool]:
+    """The heads of ridge regression, and whether they were found; without checks.
+
+    They are not where a pivot is no larger than ten times its rounding error: the penalty is lost in H^T H.
+
+    Args:
+        gram: H^T H + penalty I.
+        pulled: H^T Y^T.
+    """
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    kept = factor.detach().diagonal().square() / gram.detach().diagonal()
+    solved = not failed and bool((kept > 10 * len(gram) * torch.finfo(gram.dtype).eps).all())
+    return torch.cholesky_solve(pulled, factor).T, solved
 
 
 def whitened_contrastive_loss(H: Float[Tensor, "n m"], Y: Float[Tensor, "T n"], *, penalty: float) -> Float[Tensor, ""]:

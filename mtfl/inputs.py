@@ -29,9 +29,7 @@ class _Inputs:
     M: Float[Tensor, "d r"]
 
     def __post_init__(self) -> None:
-        _, r = _checks.subspace(type(self).__name__, self.M)
-        remedy = "Patterns are numbered by integers of 64 bits: choose fewer features."
-        _checks.require(r <= MOST_FEATURES, type(self).__name__, "r", f"at most {MOST_FEATURES}", r, remedy)
+        _checks.subspace(type(self).__name__, self.M, most=MOST_FEATURES)
 
     @property
     def d(self) -> int:
@@ -84,7 +82,7 @@ class GaussianInputs(_Inputs):
         device: str = "cpu",
     ) -> GaussianInputs:
         """A uniformly random r-dimensional subspace of R^d (QR of a Gaussian matrix, in float64)."""
-        _checks.dimensions("GaussianInputs.random", d, r)
+        _checks.dimensions("GaussianInputs.random", d, r, most=MOST_FEATURES)
         _checks.generator("GaussianInputs.random", generator)
         _checks.floating("GaussianInputs.random", dtype)
         _checks.device("GaussianInputs.random", device)
@@ -120,7 +118,7 @@ class HypercubeInputs(_Inputs):
     @classmethod
     def axes(cls, d: int, r: int, *, dtype: torch.dtype = torch.float64, device: str = "cpu") -> HypercubeInputs:
         """The subspace of the first r coordinates."""
-        _checks.dimensions("HypercubeInputs.axes", d, r)
+        _checks.dimensions("HypercubeInputs.axes", d, r, most=MOST_FEATURES)
         _checks.floating("HypercubeInputs.axes", dtype)
         _checks.device("HypercubeInputs.axes", device)
         _checks.room("HypercubeInputs.axes", d, r)
@@ -158,8 +156,7 @@ class ColouredInputs(_Inputs):
         where = "ColouredInputs"
         _checks.tensors(where, M=self.M, Sigma=self.Sigma)
         _checks.shape(where, "Sigma", self.Sigma, "d d", d=self.d)
-        scale = float(self.Sigma.abs().max())
-        symmetric = float((self.Sigma - self.Sigma.T).abs().max()) <= 1e-6 * scale
+        symmetric = _checks.largest(self.Sigma - self.Sigma.T) <= 1e-6 * _checks.largest(self.Sigma)
         root, failed = torch.linalg.cholesky_ex(self.Sigma.double())
         remedy = "Pass the covariance matrix of the inputs, with positive eigenvalues."
         positive = symmetric and not bool(failed)
@@ -185,7 +182,7 @@ class ColouredInputs(_Inputs):
     @property
     def carried(self) -> Float[Tensor, "d r"]:
         """Orthonormal columns with the span of Sigma M, which a step finds."""
-        return torch.linalg.qr(self.Sigma @ self.M).Q
+        return torch.linalg.qr(self.Sigma / _checks.largest(self.Sigma) @ self.M).Q
 
     def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n d"]:
         """``n`` independent inputs, in the dtype and on the device of M."""

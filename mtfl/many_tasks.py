@@ -82,6 +82,9 @@ class SpanningLaw(NamedTuple):
         _checks.integer("SpanningLaw.probability", "tasks", tasks, least=0, most=10_000)
         _checks.integer("SpanningLaw.probability", "total", self.total, least=1)
         _checks.instance("SpanningLaw.probability", "terms", self.terms, dict)
+        for count, coefficient in self.terms.items():
+            _checks.integer("SpanningLaw.probability", "a number of tasks", count, least=0, most=self.total)
+            _checks.integer("SpanningLaw.probability", "a coefficient", coefficient, least=-_checks.MOST)
         chance = sum(c * Fraction(k, self.total) ** tasks for k, c in self.terms.items())
         return float(chance)
 
@@ -126,8 +129,9 @@ def _balanced(where: str, name: str, kernels: Tensor, axes: str) -> int:
     r = max(K.bit_length() - 1, 1)
     _checks.shape(where, name, kernels, axes, K=2**r, L=2**r)
     _checks.features(where, r, arrays=2)
-    rows = float(kernels.sum(-1).abs().max())
-    _checks.require(rows < 1e-4, where, f"the rows of {name}", "of sum zero", rows, "Use balanced tasks.")
+    rows = _checks.largest(kernels.sum(-1))
+    zero = rows <= 1e-4 * _checks.largest(kernels)
+    _checks.require(zero, where, f"the rows of {name}", "of sum zero", rows, "Use balanced tasks.")
     return r
 
 
@@ -163,7 +167,7 @@ class KernelNorms(NamedTuple):
         Z = pattern_signs(r).to(kernel) / math.sqrt(2**r)
         one = kernel @ Z
         _checks.computed(where, kernel.square().sum())
-        return cls(*(float(x.square().sum()) for x in (Z.T @ one, one, kernel)))
+        return cls(*(x.square().sum().item() for x in (Z.T @ one, one, kernel)))
 
     @classmethod
     def expected(cls, tasks: int | float, r: int, *, shared: bool = True, flips: float = 0.0) -> KernelNorms:

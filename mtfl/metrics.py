@@ -28,29 +28,36 @@ def carries(where: str, W: Tensor, M: Tensor) -> None:
 
 
 def _largest(where: str, W: Tensor) -> float:
-    largest = max(map(abs, torch.stack(torch.aminmax(W)).tolist()))
+    largest = _checks.largest(W)
     _checks.require(largest > 0, where, "W", "nonzero", "all zeros", "Zero weights carry no direction to measure.")
     return largest
 
 
 def _inside(where: str, W: Tensor, M: Tensor) -> tuple[float, Tensor]:
     """The energy ratio, and W M up to a positive factor."""
-    W = W / _largest(where, W)  # squares neither overflow nor vanish
-    V = W @ M
+    W = W.detach() / _largest(where, W)  # squares neither overflow nor vanish
+    V = W @ M.detach()
     return min(float(V.square().sum() / W.square_().sum()), 1.0), V  # rounding may lift it above
 
 
-def _evenness(where: str, V: Tensor) -> float:
+def _evenness(where: str, energy: float, V: Tensor) -> float:
+    rounding, remedy = 10 * torch.finfo(V.dtype).eps, "The neurons have no part in the subspace."
+    _checks.require(energy > rounding**2, where, "W M", "nonzero", "zero but for rounding", remedy)
     values = torch.linalg.svdvals(V).tolist()
-    remedy = "The neurons have no part in the subspace."
-    _checks.require(values[0] > 0, where, "W M", "nonzero", "all zeros", remedy)
     return values[-1] / values[0]
+
+
+def lengths(X: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows"]:
+    """Norms of rows, without checks, of any size: squares neither overflow nor vanish."""
+    largest = X.abs().amax(-1, keepdim=True)
+    scale = torch.where(largest > 0, largest, 1)
+    return (X / scale).norm(dim=-1) * scale.squeeze(-1)
 
 
 def measured(where: str, W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> tuple[float, float]:
     """:func:`energy_ratio` and :func:`conditioning` of finite weights; W and M are otherwise taken without checks."""
     energy, V = _inside(where, W, M)
-    return energy, _evenness(where, V)
+    return energy, _evenness(where, energy, V)
 
 
 def energy_ratio(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
@@ -70,7 +77,7 @@ def conditioning(W: Float[Tensor, "m d"], M: Float[Tensor, "d r"]) -> float:
     """sigma_r / sigma_1 of V = W M, in [0, 1]: 1 when all r features are carried equally, 0 when one is lost.
 
     Raises:
-        TypeError, ValueError: as :func:`energy_ratio`. Also ValueError if W M is zero.
+        TypeError, ValueError: as :func:`energy_ratio`. Also ValueError if W M is zero, but for rounding.
     """
     carries("conditioning", W, M)
     return measured("conditioning", W, M)[1]

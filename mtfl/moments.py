@@ -91,7 +91,7 @@ def pattern_moments(
     _checks.shape(where, "b", b, "m", **sizes)
     _checks.features(where, sizes["r"])
     _checks.room(where, sizes["m"], 2 ** sizes["r"], sizes["r"], most=_MOST)
-    largest, remedy = max(float(x.detach().abs().max()) for x in (V, tau, b)), "Scale weights and biases towards 1."
+    largest, remedy = max(map(_checks.largest, (V, tau, b))), "Scale weights and biases towards 1."
     _checks.require(largest <= _LARGEST, where, "every entry", f"at most {_LARGEST:g} in size", largest, remedy)
     v, t, c = (x.detach().cpu().double().numpy() for x in (V, tau, b))
     _checks.require(bool((t >= 0).all()), where, "tau", "non-negative", float(t.min()), "Pass a norm, |w - M v|.")

@@ -181,6 +181,7 @@ def sampled_steps(
         squares += pulls.mT @ pulls
     left = d - W.shape[1]
     if left:
+        _checks.computed(where, squares)
         values, vectors = torch.linalg.eigh(squares.double())
         roots = (vectors * values.clamp(min=0).sqrt().unsqueeze(1)).to(dtype)
         noise = roots @ torch.stack([_up_to_rotation(m, left, dtype, generator) for _ in kernels])

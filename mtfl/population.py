@@ -22,7 +22,7 @@ from torch import Tensor
 
 from mtfl import _checks
 from mtfl.contrastive import LOSSES, slope_at_zero
-from mtfl.metrics import recovery
+from mtfl.metrics import lengths, recovery
 from mtfl.moments import PatternMoments, pattern_moments
 from mtfl.tasks import degree_one, degree_two, pattern_signs, walsh_coefficients
 
@@ -66,7 +66,8 @@ class Neurons(NamedTuple):
         _checks.tensors(where, W=W, M=M)
         _checks.shape(where, "W", W, "m d", d=_checks.subspace(where, M)[0])
         V = W @ M
-        tau = (W - V @ M.T).norm(dim=1)
+        tau = lengths(W - V @ M.T)
+        _checks.computed(where, V, tau)
         return cls(V, tau, torch.zeros_like(tau))
 
     def moved(self, step: PopulationStep, *, step_size: float, weight_decay: float = 0.0) -> Neurons:
@@ -193,7 +194,7 @@ def leading_order_step(
     sizes = _checks.shape(where, "V", V, "m r", r=r)
     _checks.shape(where, "tau", tau, "m", **sizes)
     _checks.require(
-        bool((tau > 0).all()), where, "tau", "positive", float(tau.min()), "Drop neurons inside the subspace."
+        bool((tau > 0).all()), where, "tau", "positive", tau.min().item(), "Drop neurons inside the subspace."
     )
     _checks.number(where, "head_step", head_step)
     _checks.choice(where, "loss", loss, LOSSES)

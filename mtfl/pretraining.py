@@ -195,6 +195,12 @@ def pretrain(
     remedy = "The width of F must be 2^r for the inputs' r."
     _checks.require(r == inputs.r, where, "F", f"a table on r = {inputs.r} features", f"r = {r}", remedy)
     _checks.generator(where, generator)
+    head, step = settings.head_step, settings.representation_step
+    if isinstance(head, Ridge):
+        _checks.room(where, *2 * network.W.shape[:1])
+    else:
+        _checks.fits(where, "head_step", head, F.dtype)
+    _checks.fits(where, "representation_step", step.rate if isinstance(step, Adam) else step, F.dtype)
 
     energy, evenness = measured(where, network.W, inputs.M)
     losses, accuracies, energies, conditionings = [], [], [energy], [evenness]
@@ -211,13 +217,12 @@ def pretrain(
     )
     with training.quickest_products():
         for index in _progress(settings.rounds):
-            if isinstance(settings.head_step, Ridge):
-                solved = training.solve_heads(settings.head_step.penalty)
-                rule, got = f"large enough for {F.dtype}", f"{settings.head_step.penalty!r} in round {index + 1}"
+            if isinstance(head, Ridge):
+                solved = training.solve_heads(head.penalty)
+                rule, got = f"large enough for {F.dtype}", f"{head.penalty!r} in round {index + 1}"
                 _checks.require(solved, where, "penalty", rule, got, "Increase it, or train in float64.")
             else:
-                training.step_heads(settings.head_step)
-            step = settings.representation_step
+                training.step_heads(head)
             adam, size = (True, step.rate) if isinstance(step, Adam) else (False, step)
             loss, accuracy = training.step_representation(size, settings.weight_decay, adam=adam)
             remedy = "Training diverged: reduce representation_step, head_step or weight_decay."

@@ -51,7 +51,7 @@ class Images:
             ValueError: if there is none, or no image of them.
         """
         where = "Images.of_classes"
-        _checks.classes(where, kept, len(kept) if isinstance(kept, Tensor) and kept.ndim else 1)
+        _checks.classes(where, kept)
         once = len(kept.unique()) == len(kept)
         got, remedy = _checks.shown(kept.tolist()), "Name each once."
         _checks.require(once, where, "classes", "different from each other", got, remedy)
@@ -134,11 +134,13 @@ def split(images: Images, pretraining: int, downstream: int, *, generator: torch
     rows = torch.randperm(n, generator=generator).split([pretraining, downstream, left])
     X = images.X - images.X[rows[0]].mean(0)
     _checks.computed(where, X)
-    scale = float(X[rows[0]].square().mean().sqrt())
+    scale = X[rows[0]].square().mean().sqrt().item()
     alike = not bool(X[rows[0]].any())
     _checks.require(not alike, where, "pretraining images", "of more than one kind", "one", "Take more of them.")
-    remedy = "Scale the images towards 1."
-    _checks.require(0 < scale < math.inf, where, "the images' mean square", "positive and finite", scale**2, remedy)
+    kind = torch.finfo(X.dtype)
+    least, remedy = math.sqrt(kind.tiny / kind.eps), "Scale the images towards 1."  # below it, squares lose digits
+    rule = f"from {least:.1e} on and finite in {X.dtype}"
+    _checks.require(least <= scale < math.inf, where, "the images' root mean square", rule, scale, remedy)
     return Parts(*(Images(X[part] / scale, images.classes[part]) for part in rows))
 
 

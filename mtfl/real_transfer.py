@@ -20,6 +20,7 @@ from mtfl.network import relu_features
 from mtfl.pairs import contrastive_loss
 from mtfl.randomness import streams
 from mtfl.real_data import DATA, Images, balanced_kernel, load, relabelling_step, relabellings, split
+from mtfl.transfer import is_right
 
 REPRESENTATIONS = (
     "tasks", "one label", "shuffled", "all classes", "step", "classes", "contrastive", "random", "pixels", "pca", "rbf",
@@ -247,7 +248,7 @@ def head_accuracy(kernel: Kernel, examples: Images, test: Images, F: Float[Tenso
     best = torch.stack(errors).argmin(0)  # (T,)
     chosen = torch.stack(heads)[best, :, torch.arange(len(F))].T
     scores = across @ chosen + means
-    return float((scores.sign() == F[:, test.classes].T).double().mean())
+    return float(is_right(scores, F[:, test.classes].T).double().mean())
 
 
 def class_geometry(kernel: Kernel, images: Images) -> tuple[float, float, float]:

@@ -72,7 +72,7 @@ def sample_tasks(
     _checks.generator(where, generator)
     _checks.floating(where, dtype)
     _checks.device(where, device)
-    _checks.room(where, count, 2**r)
+    _checks.room(where, count, 2**r, *[2] * (law == "junta"))  # which is made from the signs of both coordinates
     K = 2**r
     if law == "uniform":
         positive = torch.randint(2, (count, K), generator=generator) == 1
@@ -200,6 +200,18 @@ def degree_two(coefficients: Float[Tensor, "T S"]) -> Float[Tensor, "T r r"]:
     i, j = torch.arange(r).unsqueeze(1), torch.arange(r)
     matrices = coefficients[:, (1 << i) | (1 << j)]
     return matrices * (i != j).to(matrices)
+
+
+def degree_weights(F: Float[Tensor, "T K"]) -> Float[Tensor, "T degrees"]:
+    """Each task's sums of squares of the Walsh coefficients of degree 0 ... r: of labels -1 and +1 they sum to 1.
+
+    Raises:
+        ValueError: as :func:`walsh_coefficients`.
+    """
+    r = _checks.table("degree_weights", F)
+    squares = walsh_coefficients(F).square()
+    degrees = torch.tensor([S.bit_count() for S in range(2**r)], device=F.device)
+    return F.new_zeros(len(F), r + 1).index_add(1, degrees, squares)
 
 
 def centred(F: Float[Tensor, "T K"]) -> Float[Tensor, "T K"]:

@@ -21,7 +21,7 @@ from typing import get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtfl import _checks
@@ -76,8 +76,8 @@ class FrozenFeatures:
         m = _checks.shape(where, "W", W, "m d")["m"]
         _checks.generator(where, generator)
         _checks.flag(where, "linear", linear)
-        largest, remedy = W.abs().max(), "Zero weights have no direction to keep."
-        _checks.require(float(largest) > 0, where, "W", "nonzero", "all zeros", remedy)
+        largest, remedy = _checks.largest(W), "Zero weights have no direction to keep."
+        _checks.require(largest > 0, where, "W", "nonzero", "all zeros", remedy)
         W = W / largest  # squares neither overflow nor vanish
         biases = (2 * torch.rand(m, generator=generator, dtype=W.dtype) - 1).to(W.device)
         return cls(W * (math.sqrt(m) / W.norm()), biases * (not linear), linear)
@@ -151,15 +151,20 @@ def transfer_accuracy(
     while left:
         X = inputs.sample(min(left, _TEST_BLOCK), generator=generator)
         left -= len(X)
-        correct += int((((features(X) @ a + c) * f[inputs.patterns(X)]) > 0).sum())
+        correct += int(is_right(features(X) @ a + c, f[inputs.patterns(X)]).sum())
     return correct / test_examples
+
+
+def is_right(scores: Float[Tensor, "*inputs"], labels: Float[Tensor, "*inputs"]) -> Bool[Tensor, "*inputs"]:
+    """Whether a score decides for its label, -1 or +1, without checks; as in scikit-learn, 0 decides for -1."""
+    return (scores > 0) == (labels > 0)
 
 
 def _fitted_head(H: Float[Tensor, "n m"], y: Float[Tensor, " n"]) -> tuple[Tensor, Tensor]:
     """Weights (m,) and intercept () of a logistic regression on these features."""
     from sklearn.linear_model import LogisticRegression  # its import takes longer than the rest of mtfl
 
-    largest, remedy = float(H.detach().max()), "Scale W and b towards 1."
+    largest, remedy = _checks.largest(H), "Scale W and b towards 1."
     _checks.require(largest <= _LARGEST, "transfer_accuracy", "features", f"at most {_LARGEST:g}", largest, remedy)
     if bool((y == y[0]).all()):
         return torch.zeros_like(H[0]), y[0]
@@ -346,7 +351,7 @@ def learning_curves(
 def _recovery(W: Tensor, M: Tensor) -> tuple[float, float]:
     """Energy and conditioning; conditioning is 0 where there are fewer neurons than features."""
     if W.shape[0] < M.shape[1]:
-        return float((W @ M).square().sum() / W.square().sum()), 0.0
+        return ((W @ M).square().sum() / W.square().sum()).item(), 0.0
     return energy_ratio(W, M), conditioning(W, M)
 
 

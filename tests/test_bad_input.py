@@ -25,32 +25,40 @@ from explorable_examples import GRID, KINDS, example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentences import HOUSE_FORM
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from waiting import HANG
 
 import mtfl
 from mtfl import _checks, figures, quoting
-from mtfl.activations import hermite_coefficients
-from mtfl.claims.registry import Evidence, stated
-from mtfl.contrastive import Anchors
+from mtfl.activations import activation_step, hermite_coefficients
+from mtfl.claims.ledger import Ledger
+from mtfl.claims.registry import Evidence, Verdict, near_mutants, stated
+from mtfl.contrastive import Anchors, ridge_heads
 from mtfl.explorables import Explorable
 from mtfl.inputs import ColouredInputs, GaussianInputs, HypercubeInputs
-from mtfl.many_tasks import KernelNorms, spanning_law
+from mtfl.many_tasks import KernelNorms, SpanningLaw, spanning_law
+from mtfl.metrics import conditioning
+from mtfl.neighbours.colour import own_colours_energy, tilted_energy, variances
 from mtfl.neighbours.evidence import ProbeSettings
-from mtfl.neighbours.labels import OwnInputsSettings
+from mtfl.neighbours.finetuning import pretrained_weights
+from mtfl.neighbours.interpolants import ambiguous_gaps
+from mtfl.neighbours.labels import OwnInputsSettings, path_inflation
 from mtfl.neighbours.overfitting import FlipSettings
 from mtfl.neighbours.prompts import PromptSettings
-from mtfl.neighbours.robustness import AttackSettings, Head
+from mtfl.neighbours.robustness import AttackSettings, Head, rule_robust_accuracy
+from mtfl.neighbours.width import few_shot_risk
 from mtfl.network import TwoLayerReLU
+from mtfl.one_step import sampled_steps
 from mtfl.pairs import PairSettings
 from mtfl.population import Neurons, PopulationStep, population_step
-from mtfl.pretraining import PretrainSettings
+from mtfl.pretraining import Adam, PretrainSettings, pretrain
 from mtfl.randomness import streams
-from mtfl.real_data import Images, load
+from mtfl.real_data import Images, load, split
 from mtfl.real_transfer import RelabelSettings
 from mtfl.single_task import single_task_steps
 from mtfl.tasks import limit_kernel, walsh_coefficients
-from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves
+from mtfl.transfer import FrozenFeatures, TransferSettings, is_right, learning_curves, transfer_accuracy
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = ("mtfl.sweeps", "mtfl.sphinx_ext", "mtfl.explorables", "mtfl.claims.draws", "mtfl.claims.many_tasks")
@@ -107,6 +115,7 @@ GOOD: dict[str, Callable[[], Any]] = {
         "images": IMAGES, "classes": PATTERNS, "kept": torch.tensor([2, 0]), "pretraining": 2, "downstream": 3,
         "alt": "A line that rises.", "label": "median", "colour": "blue", "labels": [1.0, -1.0, -1.0, 1.0],
         "relative": 0.1, "chapter": "01_setup", "claim": CLAIM, "mutants": {"twice": {"factor": 2.0}},
+        "verdicts": [Verdict(CLAIM, ((distance(0),),), {})],
         "id": "thm-a", "what": "distance", "measured": 0.1, "relation": "at most", "bound": 1.0,
         "text": "0.10", "value": 0.1, "within": 0.001, "room": 0.005, "limit": 0.2, "threshold": 0.3,
         "line": "0.10 0.1 0.001 0.005", "records": RECORDED, "stored": RECORDED, "found": RECORDED,
@@ -171,9 +180,14 @@ OBJECTS: dict[str, Any] = {
 }
 """An object of each class that has methods."""
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch's: this layout is going to change
+    NESTED = torch.nested.nested_tensor([torch.ones(4, 5), torch.ones(4, 5)], dtype=torch.float64)
+
 SCALARS: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 3, 2**31, 2**62, -(2**70), 10**30, 10**400, -(10**400), 10**5000,
     0.5, -0.5, 1e308, -1e308, 5e-324, math.nan, math.inf, -math.inf, 1 + 2j, np.float64(0.5), np.int64(3),
+    np.float32(0.5), np.float16(0.5), NESTED,
     "", "x", "half a letter \ud800.", "uniform", "cuda", "meta", b"x", (), [], [None], ["x"], [math.nan], {}, {"a": 1},
     object(), int, len,
     torch.float16, torch.int64, np.array([1.0, 2.0]), np.array(["x"]), torch.tensor(1.0), torch.ones(2, 2),
@@ -196,6 +210,7 @@ def spoiled(x: Tensor) -> Iterator[Any]:
         yield from (put(x, value) for value in (math.nan, math.inf, -math.inf, 1e308, 0.5))
         yield from (x * scale for scale in (1e308, 1e150, 1e50, 1e-50, 1e-200, 5e-324))
         yield from ((x * scale).float() for scale in (1e30, 1e15, 1e-30))
+        yield from (x.clone().requires_grad_(), torch.complex(x, -x).conj().imag)
     else:
         yield from (put(x, value) for value in (-1, 4, 2**40))
 
@@ -296,6 +311,7 @@ def numbers(result: Any) -> Iterator[float]:
 
 def outcome(run: Callable[[], Any]) -> str:
     """What is wrong with what happens; empty, if a right answer or a sentence comes."""
+    torch.set_warn_always(True)  # not only at the first of several faults
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -304,6 +320,8 @@ def outcome(run: Callable[[], Any]) -> str:
         return "" if HOUSE_FORM.fullmatch(str(error)) else f"{type(error).__name__}: {error}"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+    finally:
+        torch.set_warn_always(False)
     return f"a result of {wrong[0]}" if wrong else ""
 
 
@@ -389,6 +407,16 @@ UNBOUNDED = {
     "pattern_moments(torch.ones(9, 25).double(), torch.ones(9).double(), torch.zeros(9).double())": "the numbers in an",
     "sampled_steps(10**6, 10**7, limit_kernel(2)[None], batch_size=8, generator=g)": "the numbers in an array must be",
     "PretrainSettings(10**10, 8, 0.1, 0.1)": "rounds must be at most",
+    "GaussianInputs.random(5001, 5000, generator=g)": "r must be at most 53",
+    "HypercubeInputs.axes(9000, 8000)": "r must be at most 53",
+    "sample_tasks(2**14, 14, law='junta', generator=g)": "the numbers in an array must be at most",
+    "train(head_steps=2)": "the numbers in an array must be at most",
+    "train(batches='per-task')": "the numbers in an array must be at most",
+    "path_norm_weights(torch.ones(200, 300), torch.eye(200))": "n times the rank of the kernel must be at most",
+    "path_inflation(torch.tensor([[-1.0, 1.0]]), 1 - 1e-9, 10**9)": "the neighbours that depend on an input must be at",
+    "autoregressive_paths(1, 10**7, 1, 0.5, generator=g)": "n must be at most 1000000",
+    "noise_stability(torch.ones(1, 2**16), 0.5)": "r must be at most 14",
+    "SpanningLaw(1, {10**400: 1}).probability(10000)": "a number of tasks must be at most 1",
 }
 """Calls that once took for ever, or all memory -> what is said now."""
 
@@ -398,11 +426,17 @@ def test_what_would_not_fit_is_refused_before_it_is_made() -> None:
     code = f"""
 import resource, torch
 from mtfl import *
-from mtfl.many_tasks import spanning_law
+from mtfl.many_tasks import SpanningLaw, spanning_law
 from mtfl.moments import pattern_moments
 from mtfl.one_step import sampled_steps
 from mtfl.single_task import single_task_steps
+from mtfl.neighbours.interpolants import path_norm_weights
+from mtfl.neighbours.labels import autoregressive_paths, noise_stability, path_inflation
 from mtfl.tasks import pattern_signs
+def train(**how):
+    network, inputs = TwoLayerReLU.random(4, 5, tasks=3, generator=g), GaussianInputs.random(5, 2, generator=g)
+    settings = PretrainSettings(1, 10**9, 0.1, 0.1, **how)
+    return pretrain(network, inputs, sample_tasks(3, 2, generator=g), settings, generator=g)
 g = streams(0, "g")["g"]
 held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (held + 2**32, held + 2**32))
@@ -429,6 +463,17 @@ def without_gradients(run: Callable[[], Any]) -> Callable[[], Any]:
     return inner
 
 
+SINGLE = (TwoLayerReLU(drawn(4, 5).float(), torch.zeros(4), torch.zeros(3, 4)), GaussianInputs(M.float()), F.float())
+TILTED = torch.linalg.qr(drawn(5, 2)).Q
+
+
+def unannotated(seed: int, *, factor: float = 1.0) -> Evidence:
+    return distance(seed, factor=factor)
+
+
+unannotated.__annotations__["factor"] = float  # as it is without annotations from __future__
+
+
 ONCE: dict[str, Callable[[], Any]] = {
     "a format that prints thousands of digits": lambda: quoting.quote(1.5, ".400f"),
     "a format of another width": lambda: quoting.quote(1.5, "2000000000.2f"),
@@ -442,6 +487,60 @@ ONCE: dict[str, Callable[[], Any]] = {
     "parts of a step that do not fit": lambda: PopulationStep(NEURONS.V, NEURONS.tau[:1]).learned(NEURONS),
     "a step of words": lambda: PopulationStep("a", "b").learned(NEURONS),  # pyright: ignore
     "more seeds than can be counted": lambda: learning_curves(TRANSFER, "d", [5], seeds=range(10**400)),
+    "a step beyond single precision": lambda: pretrain(
+        *SINGLE, PretrainSettings(1, 8, 0.1, 1e300), generator=generator()
+    ),
+    "a rate beyond single precision": lambda: pretrain(
+        *SINGLE, PretrainSettings(1, 8, 0.1, Adam(1e300)), generator=generator()
+    ),
+    "a head step beyond single precision": lambda: pretrain(
+        *SINGLE, PretrainSettings(1, 8, 1e300, 0.1), generator=generator()
+    ),
+    "kernels whose steps overflow": lambda: sampled_steps(
+        3, 6, 1.7e308 * torch.ones(1, 4, 4).double(), batch_size=5, generator=generator()
+    ),
+    "a penalty below rounding": lambda: ridge_heads(drawn(3, 4), F[:, :3], penalty=1e-17),
+    "an activation of another precision": lambda: activation_step(
+        drawn(4, 5).float(),
+        SINGLE[1],
+        limit_kernel(2).float(),
+        lambda s: s.double(),
+        batch_size=3,
+        generator=generator(),
+    ),
+    "an activation that NumPy computes": lambda: activation_step(
+        drawn(4, 5),
+        GaussianInputs(M),
+        limit_kernel(2),
+        lambda s: torch.from_numpy(np.tanh(s.numpy())),
+        batch_size=3,
+        generator=generator(),
+    ),
+    "an activation with a jump": lambda: hermite_coefficients(lambda s: (s > 1).to(s), 1),
+    "an activation that turns too fast": lambda: hermite_coefficients(torch.cos, 1, scale=100.0),
+    "an activation that grows too fast": lambda: hermite_coefficients(torch.exp, 1, scale=10.0),
+    "labels that are no signs": lambda: path_inflation(2 * F, 0.5, 9),
+    "labels with a mean": lambda: path_inflation(torch.ones(1, 4), 0.5, 9),
+    "a small kernel of tasks with a mean": lambda: KernelNorms.of(1e-5 * torch.eye(4)),
+    "a spread of one number": lambda: variances(1, 0.5),
+    "weights inside but for rounding": lambda: conditioning(
+        drawn(4, 5) @ (torch.eye(5) - TILTED @ TILTED.T).double(), TILTED
+    ),
+    "images whose squares have few digits": lambda: split(
+        Images(1e-161 * drawn(6, 5), PATTERNS), 2, 3, generator=generator()
+    ),
+    "linear features that are negative and large": lambda: transfer_accuracy(
+        FrozenFeatures(-1e200 * M.T[:1], torch.zeros(1).double(), True),
+        GaussianInputs(M),
+        F[0],
+        examples=8,
+        generator=generator(),
+    ),
+    "terms of a law that are words": lambda: SpanningLaw(3, {"a": "b"}).probability(1),  # pyright: ignore
+    "mean squares below zero": lambda: few_shot_risk(-torch.ones(3), 9),
+    "a wrong version that is no check": lambda: dataclasses.replace(CLAIM, mutants={"x": None}),  # pyright: ignore
+    "a constant that says no side": lambda: near_mutants(unannotated, 0.1),
+    "a ledger of none": lambda: Ledger(None),  # pyright: ignore
     "a kernel without degree one": lambda: KernelNorms.of(torch.zeros(4, 4)).inputs_for_half(5),
 }
 """What once ended in an error of another module, or in a wrong number."""
@@ -461,6 +560,49 @@ def test_training_does_not_depend_on_whether_gradients_are_on(name: str) -> None
         return list(numbers(call(name, {key: make() for key, make in arguments(name).items()})))
 
     assert without_gradients(run)() == pytest.approx(run(), rel=1e-6, abs=1e-9)  # rounding depends on addresses
+
+
+SIZES: dict[str, Callable[[float], Any]] = {
+    "lengths of neurons": lambda c: Neurons.of(c * drawn(4, 5), M).tau / c,
+    "robust accuracy": lambda c: rule_robust_accuracy(F[0], c * drawn(6, 2), c * 0.5),
+    "pretrained weights": lambda c: pretrained_weights(torch.zeros(2).double(), 0.1 * c) / c,
+    "gaps": lambda c: ambiguous_gaps(
+        torch.arange(6).double(), c * torch.tensor([[0.0, 0, 1, 3, 6, 0]]).double()
+    ).double(),
+    "tilted energy": lambda c: tilted_energy(ColouredInputs(M, c * COLOURED.Sigma)),
+    "energy of own colours": lambda c: own_colours_energy(M, c * (1 + drawn(4, 5).square())),
+    "what a step finds": lambda c: ColouredInputs(M, c * SIGMA).carried,
+}
+"""What does not depend on the size of an argument."""
+
+
+@pytest.mark.parametrize("what", SIZES)
+def test_what_knows_no_scale_is_right_at_any(what: str) -> None:
+    usual = torch.as_tensor(SIZES[what](1.0))
+    for scale in (1e-200, 1e200):
+        assert torch.allclose(torch.as_tensor(SIZES[what](scale)), usual)
+
+
+def test_features_that_say_nothing_are_right_half_of_the_time() -> None:
+    """All scores are 0; so say a rule's for transfer, for attacks, and for images."""
+    dead = FrozenFeatures(M.T, torch.full((2,), -100.0).double())
+    g = streams(2, "examples")["examples"]
+    assert (
+        abs(transfer_accuracy(dead, GaussianInputs(M), F[0], examples=2, test_examples=1000, generator=g) - 0.5) < 0.1
+    )
+
+
+def test_a_score_of_zero_decides_as_in_scikit_learn() -> None:
+    model = LogisticRegression().fit([[-1.0], [1.0]], [-1.0, 1.0])
+    scores = torch.tensor([-1.0, -0.0, 0.0, 2.0])
+    model.coef_, model.intercept_ = np.ones((1, 1)), np.zeros(1)
+    for label in (-1.0, 1.0):
+        labels = torch.full((4,), label)
+        assert is_right(scores, labels).tolist() == (model.predict(scores[:, None].numpy()) == label).tolist()
+
+
+def test_no_evidence_passes_no_claim() -> None:
+    assert not Verdict(CLAIM, (), {}).passes
 
 
 def test_small_labels_teach_what_large_ones_do() -> None:

@@ -256,5 +256,5 @@ def test_patterns_of_many_features_are_numbered_exactly_in_single_precision() ->
 @pytest.mark.usefixtures("unchecked")
 def test_more_features_than_patterns_have_numbers_are_refused() -> None:
     assert HypercubeInputs.axes(70, 53).patterns(torch.ones(1, 70).double()).tolist() == [2**53 - 1]
-    with refuses(ValueError, "HypercubeInputs: r must be at most 53; got 54. "):
+    with refuses(ValueError, "HypercubeInputs.axes: r must be at most 53; got 54. "):
         HypercubeInputs.axes(70, 54)

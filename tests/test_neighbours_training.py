@@ -101,7 +101,15 @@ def test_emergence_is_that_of_the_population_flow() -> None:
         for i in range(2):
             factor = float(flow.neurons.V[:, i].norm() / start.V[:, i].norm())
             assert float(emergence(0.4 / (2 * math.pi) * p, factor)[i]) == pytest.approx(rounds)
-    assert_close(emergence(p, 1.0), torch.zeros(2).double(), rtol=0, atol=1e-9)
+    assert_close(emergence(p, 1.0), torch.zeros(2).double(), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-8, 1e-20, 1e-300])
+def test_slow_features_emerge_as_they_should(rate: float) -> None:
+    """The first order of a small rate, down to no growth at all, which takes no time."""
+    rates = torch.tensor([rate], dtype=torch.float64)
+    assert_close(emergence(rates, 1.0), torch.zeros(1).double(), rtol=0, atol=1e-12)
+    assert float(emergence(rates, 2.0)) == pytest.approx(math.acosh(2) / math.sqrt(rate) - 0.5, rel=1e-3)
 
 
 # Least path norms

@@ -17,9 +17,18 @@ EXACT = 1e-3
 
 @dataclass(frozen=True)
 class Ledger:
-    """Verdicts, shown as text in a terminal and as a list on a page."""
+    """Verdicts, shown as text in a terminal and as a list on a page.
+
+    Raises:
+        TypeError: if they are no list of verdicts.
+    """
 
     verdicts: Sequence[Verdict]
+
+    def __post_init__(self) -> None:
+        _checks.sequence("Ledger", "verdicts", self.verdicts)
+        for verdict in self.verdicts:
+            _checks.instance("Ledger", "each verdict", verdict, Verdict)
 
     @property
     def failures(self) -> int:

@@ -107,7 +107,12 @@ def constants(check: Check) -> dict[str, inspect.Parameter]:
         got, remedy = _checks.shown(check), "Pass the function that measures, or a functools.partial of it."
         _checks.require(False, "constants", "check", "a function", got, remedy, TypeError)
         raise
-    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY and p.annotation in _FALSE and p.default}
+    keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.annotation is not p.empty]
+    remedy = "Begin its module with from __future__ import annotations."
+    for p in keywords:
+        got = _checks.shown(p.annotation)
+        _checks.require(isinstance(p.annotation, str), "constants", f"the annotation of {p.name}", "text", got, remedy)
+    return {p.name: p for p in keywords if p.annotation in _FALSE and p.default}
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,9 @@ class Claim:
         for name in ("id", "chapter", "statement"):
             _checks.instance("Claim", name, getattr(self, name), str)
         _checks.instance("Claim", "mutants", self.mutants, Mapping)
+        for wrong in self.mutants.values():
+            got, remedy = _checks.shown(wrong), "Pass a check on a wrong version."
+            _checks.require(callable(wrong), "Claim", "each mutant", "a function", got, remedy, TypeError)
         _checks.number("Claim", "sharpness", self.sharpness)
         remedy = "Add a wrong version on which the check fails."
         _checks.require(bool(self.wrong), "Claim", "mutants", "at least one", f"none for {self.id}", remedy)
@@ -195,9 +203,9 @@ class Verdict:
 
     @property
     def passes(self) -> bool:
-        """Whether every part holds on every seed and every mutant fails in a part on every seed."""
+        """Whether every part holds on every seed, one at least, and every mutant fails in a part on every seed."""
         caught = all(any(e.fails for e in parts) for runs in self.mutants.values() for parts in runs)
-        return caught and all(e.holds for parts in self.evidence for e in parts)
+        return caught and bool(self.evidence) and all(e.holds for parts in self.evidence for e in parts)
 
     @property
     def tightest(self) -> tuple[Evidence, ...]:

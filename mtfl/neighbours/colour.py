@@ -97,10 +97,10 @@ def tilted_energy(inputs: ColouredInputs) -> float:
         ValueError: if features are correlated.
     """
     M, Sigma = _uncorrelated("tilted_energy", inputs)
-    carried = Sigma @ M
+    carried = Sigma / _checks.largest(Sigma) @ M
     square = carried.T @ carried
     ratio = square / (M * carried).sum(0)[:, None]
-    energy = float(square.trace() / (ratio @ ratio).trace())
+    energy = (square.trace() / (ratio @ ratio).trace()).item()
     _checks.computed("tilted_energy", energy)
     return energy
 
@@ -126,10 +126,10 @@ def own_colours_energy(M: Float[Tensor, "d 2"], sizes: Float[Tensor, "N d"]) -> 
     d, r = _checks.subspace(where, M)
     _checks.require(r == 2, where, "M", "of two features", f"{r}", "Give it two columns.")
     _checks.shape(where, "sizes", sizes, "N d", d=d)
-    least = float(sizes.min()) if len(sizes) else 0.0
+    least = sizes.min().item() if len(sizes) else 0.0
     _checks.require(least > 0, where, "each variance", "positive", least, "Give some, all above 0.")
     _checks.room(where, len(sizes), d, 4)
-    M, sizes = M.double(), sizes.double()
+    M, sizes = M.double(), sizes.double() / _checks.largest(sizes)
     carried = sizes[:, :, None] * M
     G = M.T @ carried
     deviations = G.diagonal(dim1=1, dim2=2).sqrt()
@@ -137,7 +137,7 @@ def own_colours_energy(M: Float[Tensor, "d 2"], sizes: Float[Tensor, "N d"]) -> 
     pulls = (carried / deviations[:, None]).mT.flatten(0, 1)
     labels = (2 / torch.pi * torch.asin(rho)).square()  # mean squares of their means, in the same units
     step = (pulls.T @ pulls + torch.diag((labels * sizes).sum(0))) / len(sizes)
-    energy = float((M.T @ step).square().sum() / step.square().sum())
+    energy = ((M.T @ step).square().sum() / step.square().sum()).item()
     _checks.computed(where, energy)
     return energy
 
@@ -147,7 +147,7 @@ def _uncorrelated(where: str, inputs: ColouredInputs) -> tuple[Tensor, Tensor]:
     _checks.instance(where, "inputs", inputs, ColouredInputs)
     M, Sigma = inputs.M.double(), inputs.Sigma.double()
     G = M.T @ Sigma @ M
-    off = float((G - G.diagonal().diag()).abs().max() / G.diagonal().max())
+    off = _checks.largest(G - G.diagonal().diag()) / _checks.largest(G)
     remedy = "Turn M inside its span, as coloured_inputs does."
     _checks.require(off <= 1e-4, where, "the features of the inputs", "uncorrelated", f"a part {off:.1e}", remedy)
     return M, Sigma

@@ -37,8 +37,10 @@ def pretrained_weights(strength: Float[Tensor, " S"], start: float) -> Float[Ten
         bool((strength >= 0).all()), where, "strength", "non-negative", strength.min().item(), "Sum squares."
     )
     _checks.number(where, "start", start)
-    half = torch.tensor(start, dtype=strength.dtype).square() / 2
-    w = (half + torch.hypot(half, strength.sqrt())).sqrt()
+    root = strength.double().sqrt().sqrt()
+    scale = root.clamp(min=start)  # squares neither overflow nor vanish
+    half = (start / scale).square() / 2
+    w = (scale * (half + torch.hypot(half, (root / scale).square())).sqrt()).to(strength)
     _checks.computed(where, w)
     return w
 
@@ -85,7 +87,7 @@ def finetuned_coefficients(
     where = "finetuned_coefficients"
     _check_fit(where, X, y, c=c)
     _checks.require(bool((c > 0).all()), where, "c", "positive", c.min().item(), "Weights that are 0 learn nothing.")
-    size = float(y.abs().max()) or 1.0
+    size = _checks.largest(y) or 1.0
     X, y, c = X.double(), y.double() / size, c.double() / size
     _checks.computed(where, y, c)
     u = torch.zeros_like(c)
@@ -96,14 +98,14 @@ def finetuned_coefficients(
         if failed or not _checks.is_finite(rest):
             break
         move = 2 * X.T @ torch.cholesky_solve(rest.unsqueeze(1), factor)[:, 0]
-        delta = float(move.abs().max())
-        if delta < 1e-10 or float(rest.abs().max()) < 1e-12:
+        delta = _checks.largest(move)
+        if delta < 1e-10 or _checks.largest(rest) < 1e-12:
             beta = size * c * (u + move).sinh()
             _checks.computed(where, beta)
             return beta
         u = u + move * float(torch.tensor(delta, dtype=torch.float64).log1p()) / delta
     remedy = "Choose a c that is larger against the labels, or of more equal entries."
-    _checks.require(False, where, "the fit", "found in double precision", f"c from {float(c.min() * size):.1e}", remedy)
+    _checks.require(False, where, "the fit", "found in double precision", f"c from {c.min().item() * size:.1e}", remedy)
     return u
 
 

@@ -15,8 +15,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mtfl import _checks
+from mtfl.metrics import lengths
 
 _LEVELS = 8  # of the barrier, a factor of ten apart; lower ones would lose digits of 1 - |L^T phi|^2
+_UNKNOWNS = 1000  # of the dual: a Newton step solves as many equations
 _MOST = 100  # Newton steps at each; some five are usual
 
 
@@ -39,7 +41,8 @@ def path_norm_weights(
         The weights, in float64.
 
     Raises:
-        TypeError, ValueError: if shapes or dtypes do not fit, Phi has a smaller rank, or the kernel is none.
+        TypeError, ValueError: if shapes or dtypes do not fit, Phi has a smaller rank, the kernel is none, or n times
+            its rank is above 1000.
 
     Checked against linear programs for one task, and against scikit-learn's group lasso for several.
     """
@@ -48,15 +51,18 @@ def path_norm_weights(
     n, m = _checks.shape(where, "Phi", Phi, "n m").values()
     _checks.shape(where, "kernel", kernel, "n L", n=n, L=n)
     _checks.room(where, m, m)
-    S, size = kernel.double(), float(kernel.abs().max())
+    S, size = kernel.detach().double(), _checks.largest(kernel)
     _checks.require(size > 0, where, "kernel", "other than 0", size, "Some task must have a label that is not 0.")
     S = S / size
     values, vectors = torch.linalg.eigh((S + S.T) / 2)
     ok = bool((S - S.T).abs().max() <= 1e-6) and float(values[0]) >= -1e-6 * n
     got, remedy = f"the eigenvalue {float(values[0]):.1e} or no symmetry", "Pass Y.T @ Y, or a limit of it."
     _checks.require(ok, where, "kernel", "symmetric and positive semidefinite", got, remedy)
-    P, unit = Phi.double(), float(Phi.abs().max())
+    P, unit = Phi.detach().double(), _checks.largest(Phi)
     P = P / (unit or 1.0)
+    kept = values > 1e-12 * n
+    unknowns, rule, remedy = n * int(kept.sum()), f"at most {_UNKNOWNS}", "Leave out points or tasks."
+    _checks.require(unknowns <= _UNKNOWNS, where, "n times the rank of the kernel", rule, unknowns, remedy)
     rank, remedy = int(torch.linalg.matrix_rank(P, rtol=1e-9)), "Leave out points that others decide, or add neurons."
     _checks.require(rank == n, where, "the rank of Phi", str(n), str(rank), remedy)
     unit, root = size**0.5 / unit, torch.zeros(m, dtype=torch.float64)
@@ -64,9 +70,9 @@ def path_norm_weights(
         _checks.tensors(where, Phi=Phi, held=held)
         _checks.shape(where, "held", held, "m", m=m)
         _checks.require(bool((held >= 0).all()), where, "held", "non-negative", held.min().item(), "They are squares.")
-        root = held.double().sqrt() / unit
+        root = held.detach().double().sqrt() / unit
     _checks.computed(where, unit, root)
-    gamma = unit * _barrier(P, values[values > 1e-12 * n].sqrt() * vectors[:, values > 1e-12 * n], root)
+    gamma = unit * _barrier(P, values[kept].sqrt() * vectors[:, kept], root)
     _checks.computed(where, gamma)
     return gamma
 
@@ -167,8 +173,8 @@ def ambiguous_gaps(points: Float[Tensor, " n"], Y: Float[Tensor, "T n"]) -> Bool
     Checked against linear programs and against the enumeration of all labels of few points.
     """
     changes = slope_changes(points, Y).T.double()
-    lengths = changes.norm(dim=1, keepdim=True)
-    units = changes / lengths.clamp(min=1e-300) * (lengths > 1e-12 * lengths.max())
+    sizes = lengths(changes)[:, None]
+    units = changes / torch.where(sizes > 0, sizes, 1) * (sizes > 1e-12 * sizes.max())
     return (units[1:] * units[:-1]).sum(1) > 1 - 1e-10
 
 
@@ -183,8 +189,8 @@ def hats(points: Float[Tensor, " n"], kinks: Float[Tensor, " m"]) -> Float[Tenso
         TypeError, ValueError: if points do not increase or are fewer than three, or dtypes differ.
     """
     where = "hats"
-    _check_points(where, points, points.unsqueeze(0) if isinstance(points, Tensor) else points)
     _checks.tensors(where, points=points, kinks=kinks)
+    _check_points(where, points, points.unsqueeze(0))
     _checks.shape(where, "kinks", kinks, "m")
     _checks.room(where, len(points), len(kinks))
     left, middle, right = (points[i : len(points) - 2 + i, None] for i in range(3))
@@ -198,6 +204,6 @@ def _check_points(where: str, points: Tensor, Y: Tensor) -> None:
     _checks.tensors(where, points=points, Y=Y)
     n = _checks.shape(where, "points", points, "n")["n"]
     _checks.require(n >= 3, where, "points", "at least three", n, "Two dots make one line.")
-    least = float(points.diff().min())
+    least = points.diff().min().item()
     _checks.require(least > 0, where, "points", "increasing", f"a step of {least:g}", "Sort them; leave out doubles.")
     _checks.shape(where, "Y", Y, "T n", n=n)

@@ -20,7 +20,7 @@ from mtfl.metrics import conditioning, energy_ratio
 from mtfl.neighbours.colour import variances
 from mtfl.network import TwoLayerReLU
 from mtfl.randomness import streams
-from mtfl.tasks import degree_one, sample_tasks, walsh_coefficients
+from mtfl.tasks import degree_one, degree_weights, sample_tasks, walsh_coefficients
 
 BATCHES = ("fresh", "reused")
 """Half of a task's examples for its head and half for the layer, or all of them twice."""
@@ -32,7 +32,8 @@ SUBSPACES = ("random", "even")
 """Any subspace, equally likely, or that of :func:`even_subspace`."""
 
 _BLOCK = 2**15  # inputs held at a time
-_FORGOTTEN = 1e-9
+_FORGOTTEN, _MOST_LAGS = 1e-9, 10**7
+_MOST_INPUTS = 10**6  # in a path, which is made one by one
 
 
 class Inflation(NamedTuple):
@@ -56,10 +57,10 @@ def noise_stability(F: Float[Tensor, "T K"], correlation: float) -> Float[Tensor
     Checked against sums over all pairs of patterns.
     """
     where = "noise_stability"
-    r = _checks.table(where, F)
+    _checks.table(where, F)
     _correlation(where, correlation)
-    powers = torch.tensor([float(correlation) ** S.bit_count() for S in range(2**r)], dtype=torch.float64)
-    found = walsh_coefficients(F).square() @ powers.to(F)
+    weights = degree_weights(F)
+    found = weights @ (correlation ** torch.arange(weights.shape[1], dtype=torch.float64)).to(F)
     _checks.computed(where, found)
     return found
 
@@ -67,31 +68,52 @@ def noise_stability(F: Float[Tensor, "T K"], correlation: float) -> Float[Tensor
 def path_inflation(F: Float[Tensor, "T K"], correlation: float, n: int) -> Inflation:
     """What dependence costs: variances of the means over an autoregressive path, over those of independent inputs.
 
-    A path of n inputs is that of :func:`autoregressive_paths`. To leading order in |v| / tau, for tasks of mean zero.
+    A path of n inputs is that of :func:`autoregressive_paths`. To leading order in |v| / tau.
 
     Args:
-        F: tasks.
+        F: balanced tasks.
         correlation: of neighbouring inputs, from 0 to below 1.
         n: length of the path.
 
     Raises:
-        TypeError, ValueError: if F is no table of tasks, the correlation is out of range, or n < 1.
+        TypeError, ValueError: if F is no table of balanced tasks, the correlation is out of range, n < 1, or more than
+            10^7 neighbours of an input depend on it.
 
     Checked against the variances over sampled paths.
     """
     where = "path_inflation"
-    _checks.table(where, F)
+    _balanced(where, F)
     _correlation(where, correlation, below=True)
     _checks.integer(where, "n", n, least=1)
-    heads, layer = F.new_ones(len(F)), F.new_ones(len(F))
-    c, lag = correlation, 1
-    while lag < n and c > _FORGOTTEN:
-        stable = (1 - lag / n) * noise_stability(F, 2 / math.pi * math.asin(c))
-        heads = heads + 2 * stable * (math.sqrt(1 - c * c) + c * (math.pi - math.acos(c))) / math.pi
-        layer = layer + 4 * stable * c * (1 / 4 + math.asin(c) / (2 * math.pi))
-        c, lag = c * correlation, lag + 1
+    lags = 0
+    if correlation > _FORGOTTEN:
+        lags = min(n - 1, math.ceil(math.log(_FORGOTTEN) / math.log(correlation)))
+    got, remedy = lags, "Choose a smaller correlation, or a shorter path."
+    rule = f"at most {_MOST_LAGS}"
+    _checks.require(lags <= _MOST_LAGS, where, "the neighbours that depend on an input", rule, got, remedy)
+    weights = degree_weights(F)
+    degrees = torch.arange(weights.shape[1], dtype=torch.float64)
+    sums = torch.zeros(len(degrees), 2, dtype=torch.float64)  # over lags, for characters of each degree
+    for lag in torch.arange(1, lags + 1, dtype=torch.float64).split(_BLOCK):
+        c = correlation**lag
+        stable = (1 - lag / n) * (2 / math.pi * c.asin()) ** degrees[:, None]
+        heads = 2 * ((1 - c * c).sqrt() + c * (math.pi - c.acos())) / math.pi
+        layer = 4 * c * (1 / 4 + c.asin() / (2 * math.pi))
+        sums += stable @ torch.stack([heads, layer], 1)
+    heads, layer = 1 + (weights @ sums.to(F)).T
     _checks.computed(where, heads, layer)
     return Inflation(heads, layer)
+
+
+def _balanced(where: str, F: Tensor) -> int:
+    """The features r of a table of balanced tasks."""
+    r = _checks.table(where, F)
+    _checks.signs(where, "F", F)
+    mean = _checks.largest(F.mean(1))
+    _checks.require(
+        mean < 1e-6, where, "the tasks of F", "balanced", f"a mean label of {mean:g}", "Leave out those that are not."
+    )
+    return r
 
 
 def autoregressive_paths(
@@ -101,13 +123,13 @@ def autoregressive_paths(
 
     Raises:
         TypeError: if a size is no integer, or the generator is none.
-        ValueError: if a size is below 1, or the correlation is not from 0 to below 1.
+        ValueError: if a size is below 1, n above 10^6, or the correlation is not from 0 to below 1.
 
     Checked by covariances at several lags.
     """
     where = "autoregressive_paths"
-    for name, value in (("count", count), ("n", n), ("d", d)):
-        _checks.integer(where, name, value, least=1)
+    for name, value, most in (("count", count, _checks.MOST), ("n", n, _MOST_INPUTS), ("d", d, _checks.MOST)):
+        _checks.integer(where, name, value, least=1, most=most)
     _correlation(where, correlation, below=True)
     _checks.generator(where, generator)
     _checks.floating(where, dtype)
@@ -136,9 +158,7 @@ def own_inputs_energy(F: Float[Tensor, "T K"], *, tasks: int, n: int, d: int, co
     Checked against :class:`mtfl.many_tasks.KernelNorms` for independent inputs, and against sampled steps.
     """
     where = "own_inputs_energy"
-    r = _checks.table(where, F)
-    mean = float(F.mean(1).abs().max())
-    _checks.require(mean < 1e-6, where, "the tasks of F", "balanced", f"a mean label of {mean:g}", "Centre them.")
+    r = _balanced(where, F)
     for name, value in (("tasks", tasks), ("n", n)):
         _checks.integer(where, name, value, least=1)
     _checks.dimensions(where, d, r)
@@ -150,7 +170,7 @@ def own_inputs_energy(F: Float[Tensor, "T K"], *, tasks: int, n: int, d: int, co
     inside = signal / (4 * math.pi**2 * d) + (heads * square).mean() / (4 * math.pi * n * tasks) + r * noise
     energy = inside / (inside + (d - r) * noise)
     _checks.computed(where, energy)
-    return float(energy)
+    return energy.item()
 
 
 def reused_energy(r: int, n: int, d: int) -> float:

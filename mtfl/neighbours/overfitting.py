@@ -12,6 +12,7 @@ from torch import Tensor
 from mtfl import _checks
 from mtfl.randomness import streams
 from mtfl.tasks import characters
+from mtfl.transfer import is_right
 
 RULES = {"one sign": 1, "parity of two": 3}
 """Tasks of three features, as characters."""
@@ -84,7 +85,7 @@ def flip_run(settings: FlipSettings, seed: int) -> tuple[float, float, float]:
     found, errors = [], []
     for penalty in (1e-10, *_PENALTIES):
         lifted = K[:n] + penalty * size * torch.eye(n, dtype=torch.float64)
-        right = K @ torch.linalg.solve(lifted, noisy) * torch.cat([noisy, y[n:]]) > 0
+        right = is_right(K @ torch.linalg.solve(lifted, noisy), torch.cat([noisy, y[n:]]))
         parts = right.double().split([n, _TUNING, _TEST])
         found.append([float(part.mean()) for part in parts])
         errors.append(1 - found[-1][1])

@@ -19,7 +19,7 @@ from mtfl import _checks
 from mtfl.inputs import GaussianInputs
 from mtfl.randomness import stream
 from mtfl.tasks import sample_tasks
-from mtfl.transfer import TransferSettings, representations
+from mtfl.transfer import TransferSettings, is_right, representations
 
 LENGTHS = (8, 16, 32, 64, 128, 256)
 """Labelled examples in a prompt."""
@@ -180,7 +180,7 @@ def _errors(
     for X, y, Q, right in prompts:
         across, within = kernel(Q, X), kernel(X, X)
         for k, penalty in enumerate(penalties):
-            wrong[k] += (answer(across, within, y, penalty) * right <= 0).double().mean() / len(prompts)
+            wrong[k] += (~is_right(answer(across, within, y, penalty), right)).double().mean() / len(prompts)
     return wrong
 
 

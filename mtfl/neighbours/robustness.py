@@ -16,8 +16,8 @@ from torch import Tensor
 from mtfl import _checks
 from mtfl.inputs import GaussianInputs
 from mtfl.randomness import streams
-from mtfl.tasks import pattern_signs, walsh_coefficients
-from mtfl.transfer import FrozenFeatures, TransferSettings, representations
+from mtfl.tasks import degree_weights, pattern_signs
+from mtfl.transfer import FrozenFeatures, TransferSettings, is_right, representations
 
 RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8)
 """Radii at which :func:`attack_run` attacks."""
@@ -25,6 +25,7 @@ RADII = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8)
 LAYERS = ("pretrained", "random features", "oracle subspace")
 """Layers on which heads and probes are fitted."""
 
+_BLOCK = 2**22  # numbers in a work array
 _MOST = 10_000
 _PENALTIES = (3e-4, 1e-3, 1e-2)
 _SHARPNESS = 4.0
@@ -41,9 +42,9 @@ def total_influence(F: Float[Tensor, "T K"]) -> Float[Tensor, " T"]:
     Raises:
         TypeError, ValueError: if F is no table of tasks.
     """
-    r = _checks.table("total_influence", F)
-    degrees = torch.tensor([S.bit_count() for S in range(2**r)], dtype=F.dtype, device=F.device)
-    found = walsh_coefficients(F).square() @ degrees
+    _checks.table("total_influence", F)
+    weights = degree_weights(F)
+    found = weights @ torch.arange(weights.shape[1]).to(weights)
     _checks.computed("total_influence", found)
     return found
 
@@ -66,13 +67,16 @@ def rule_robust_accuracy(f: Float[Tensor, " K"], h: Float[Tensor, "n r"], radius
     _checks.shape(where, "f", f, "K", K=2**r)
     _checks.signs(where, "f", f)
     _checks.number(where, "radius", radius, positive=False)
-    bits = (h > 0).long() @ 2 ** torch.arange(r)
-    far, near = h.abs(), h.new_full((len(h),), math.inf)
-    for S in range(1, 2**r):
-        inside = [i for i in range(r) if S >> i & 1]
-        distance = torch.linalg.vector_norm(far[:, inside], dim=1)
-        near = torch.where(f[bits ^ S] != f[bits], near.minimum(distance), near)
-    return float((near > radius).double().mean())
+    _checks.room(where, len(h), 2**r)
+    sets, kept = torch.arange(2**r), 0
+    for points in h.detach().double().split(max(1, _BLOCK // 2**r)):
+        distances = points.new_zeros(len(points), 1)  # to the flip of each set of signs
+        for i in range(r):
+            distances = torch.cat([distances, torch.hypot(distances, points[:, i, None])], 1)
+        bits = (points > 0).long() @ 2 ** torch.arange(r)
+        other = f[bits[:, None] ^ sets] != f[bits, None]
+        kept += int((torch.where(other, distances, math.inf).amin(1) > radius).sum())
+    return kept / len(h)
 
 
 def flip_bound(f: Float[Tensor, " K"], radius: float) -> float:
@@ -227,8 +231,12 @@ def attack_run(settings: AttackSettings, seed: int) -> tuple[float, ...]:
         X = inputs.sample(n, generator=random["attacked inputs"])
         parts.append((X.double(), majority[inputs.patterns(X)]))
     heads = [robust_head(layer, *parts[0], radius=settings.radius, penalty=penalty) for penalty in _PENALTIES]
-    X, y = parts[1]
-    kept = [float((attacked_margins(head, X, y, settings.radius) > 0).double().mean()) for head in heads]
+    kept = [_robust_accuracy(head, parts[1], settings.radius) for head in heads]
     best = heads[kept.index(max(kept))]
-    X, y = parts[2]
-    return tuple(float((attacked_margins(best, X, y, radius) > 0).double().mean()) for radius in RADII)
+    return tuple(_robust_accuracy(best, parts[2], radius) for radius in RADII)
+
+
+def _robust_accuracy(head: Head, labelled: tuple[Tensor, Tensor], radius: float) -> float:
+    """Share of labelled inputs whose answer is right wherever projected gradient steps move them."""
+    X, y = labelled
+    return float(is_right(y * attacked_margins(head, X, y, radius), y).double().mean())

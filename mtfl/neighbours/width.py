@@ -47,7 +47,7 @@ def unexplained(F: Float[Tensor, "T K"], U: Float[Tensor, "r R"]) -> Float[Tenso
     _checks.features(where, r, arrays=2)
     _checks.signs(where, "F", F)
     R = _checks.shape(where, "U", U, "r R", r=r)["R"]
-    error = float((U.T @ U - torch.eye(R).to(U)).abs().max())
+    error = _checks.largest(U.T @ U - torch.eye(R).to(U))
     remedy = "Orthonormalise it with torch.linalg.qr(U).Q."
     tolerance = 1e-4 if U.dtype == torch.float32 else 1e-8
     _checks.require(error <= tolerance, where, "U", "orthonormal in its columns", f"U^T U off by {error:.1e}", remedy)
@@ -65,13 +65,14 @@ def few_shot_risk(left: Float[Tensor, "*tasks widths"], examples: int) -> Float[
         examples: n, larger than R + 1.
 
     Raises:
-        TypeError, ValueError: if left is no array of numbers, or there are too few examples.
+        TypeError, ValueError: if left is no array of numbers from 0 on, or there are too few examples.
 
     Checked against fitted heads.
     """
     where = "few_shot_risk"
     _checks.tensors(where, left=left)
     _checks.require(left.ndim >= 1 and left.numel() > 0, where, "left", "non-empty", tuple(left.shape), "Give numbers.")
+    _checks.require(bool((left >= 0).all()), where, "left", "non-negative", left.min().item(), "Pass mean squares.")
     R = left.shape[-1] - 1
     _checks.integer(where, "examples", examples, least=R + 2)
     widths = torch.arange(R + 1).to(left)
@@ -102,6 +103,7 @@ def emergence(rates: Float[Tensor, " r"], factor: float) -> Float[Tensor, " r"]:
     _checks.number(where, "factor", factor)
     _checks.require(factor >= 1, where, "factor", "at least 1", factor, "Features only grow.")
     beta = 2 * (rates.sqrt() / 2).asinh()
-    rounds = (factor * (beta / 2).cosh()).acosh() / beta - 0.5
+    excess = torch.full_like(beta, math.sqrt((factor - 1) / 2))  # arcosh(1 + 2 x^2) is 2 arsinh(x), with all its digits
+    rounds = 2 * torch.hypot(excess, math.sqrt(factor) * (beta / 4).sinh()).asinh() / beta - 0.5
     _checks.computed(where, rounds)
     return rounds
