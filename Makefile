@@ -66,7 +66,8 @@ lab: $(SITE)/.complete ## open the chapters in JupyterLab, as the site shows the
 
 serve: ## serve the built site on port 8000 of this machine, or on PORT
 	@test -f $(SITE)/index.html || { echo "There is no site yet. Run 'make book' first."; exit 1; }
-	@$(PYTHON) -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2> /dev/null || \
+	$(call check_python,serve)
+	@$(PYTHON) -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$(PORT)" 2> /dev/null || \
 	  { echo "Port $(PORT) is taken, or none. Name another: make serve PORT=8001"; exit 1; }
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
 
@@ -94,13 +95,17 @@ $(SITE)/.complete: $(SOURCES) | $(BOOK_STAMP)
 	jupyter-book build book --config _config.yml --path-output . --all -W -n --keep-going -q
 	touch $@
 
+define check_python
+	@test "$$($(PYTHON) -c 'import sys; print((3, 11) <= sys.version_info < (3, 14))')" = True || \
+	  { echo "$(PYTHON) must be Python 3.11, 3.12 or 3.13. Name one: make $(1) PYTHON=python3.12"; exit 1; }
+endef
+
 define install
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "$(PYTHON) must be Python 3.11, 3.12 or 3.13. Name one: make book PYTHON=python3.12"; exit 1; }
+	$(call check_python,book)
 	@echo "Installing into $(VENV): the first time this takes some minutes."
 	$(PYTHON) -m venv $(VENV)
 	rm -f $(VENV)/.book-* $(VENV)/.test-*
-	python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
-	python -m pip install --quiet -c constraints.txt --editable '.[$(1)]'
-	python -c 'import matplotlib.font_manager' # builds the font cache
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt --editable '.[$(1)]'
+	$(VENV)/bin/python -c 'import matplotlib.font_manager' # builds the font cache
 endef

@@ -251,7 +251,11 @@ def main() -> None:
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
-        print(peak(*arguments.peak))
+        size, contender = arguments.peak
+        if size not in SIZES or contender not in CONTENDERS:
+            known = f"one of {', '.join(SIZES)} and one of {', '.join(CONTENDERS)}"
+            parser.exit(2, f"python -m benchmarks: --peak must be {known}; got {size}, {contender}. Correct it.\n")
+        print(peak(size, contender))
         return
     if not arguments.out.is_dir():
         parser.exit(
@@ -259,8 +263,12 @@ def main() -> None:
         )
     here = machine()
     file = arguments.out / f"{kind(here)}.json"
-    results = json.loads(file.read_text()) if file.exists() else {"sizes": {}}
-    results["machine"] = here
+    try:
+        results = json.loads(file.read_text()) if file.exists() else {"sizes": {}}
+        results["machine"], results["sizes"] = here, dict(results["sizes"])
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        got = f"an error: {type(error).__name__}"
+        parser.exit(2, f"python -m benchmarks: {file} must be results in JSON; got {got}. Restore or remove it.\n")
     for part in arguments.parts:
         if part == "scaling":
             results["scaling"] = scaling()

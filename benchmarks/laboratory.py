@@ -26,6 +26,7 @@ import torch
 
 import mtfl
 from benchmarks.contenders import Size
+from mtfl import _checks
 from mtfl.sphinx_ext.mathematics import node_binary
 
 FOLDER = Path(__file__).parents[1] / "mtfl" / "explorables"
@@ -82,6 +83,15 @@ def main() -> None:
     parser.add_argument("--tfjs", type=Path, help="a folder where npm has installed TensorFlow.js")
     parser.add_argument("--out", type=Path, help="a file for the numbers")
     arguments = parser.parse_args()
+    where, out = "python -m benchmarks.laboratory", arguments.out
+    try:
+        _checks.integer(where, "--turns", arguments.turns, least=1)
+        _checks.between(where, "--seconds", arguments.seconds, 0.001, 3600.0)
+        for name, folder in (("--tfjs", arguments.tfjs), ("the folder of --out", out and out.parent)):
+            there, remedy = folder is None or folder.is_dir(), "Make it, or name another."
+            _checks.require(there, where, name, "a folder that is there", folder, remedy)
+    except (OSError, TypeError, ValueError) as error:
+        parser.exit(2, f"{error}\n")
     sizes = {name: SIZES[name] for name in arguments.sizes}
     found = in_node(arguments.turns, arguments.seconds, sizes, arguments.tfjs)
     for name, size in sizes.items():

@@ -65,6 +65,9 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=[*SIZES], choices=SIZES, help="what to measure at full speed")
     parser.add_argument("--seconds", type=float, default=5, help="time of each")
     arguments = parser.parse_args()
+    if not 0.1 <= arguments.seconds <= 3600:
+        said = f"python -m benchmarks.laboratory_page: --seconds must be from 0.1 to 3600; got {arguments.seconds}."
+        parser.exit(2, f"{said} Choose another.\n")
     asked = {"as it opens": ("", "20")} | {name: (f"?{SETTINGS[name]}", "fast") for name in arguments.sizes}
     print(processor())
     print("rounds a second, and ms from frame to frame, the middle one and the longest:")

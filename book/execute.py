@@ -120,7 +120,8 @@ def is_cached(cache: JupyterCacheAbstract, notebook: NotebookNode) -> bool:
 
 def store(path: Path, notebook: NotebookNode) -> None:
     """Write a notebook that ran to its file, with the outputs of checked cells only."""
-    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
+    kernel = {key: value for key, value in notebook.metadata.items() if key == "kernelspec"}
+    notebook.metadata = kernel | {"language_info": {"name": "python"}}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             if KEEP not in cell.metadata.get("tags", []):
@@ -156,7 +157,13 @@ class Meter:
 async def run(path: Path, cache: JupyterCacheAbstract, free: asyncio.Semaphore, store_it: bool) -> str:
     """Run one notebook unless the cache holds it; return what became of it."""
     async with free:
-        notebook = nbformat.read(path, as_version=4)
+        try:
+            notebook = nbformat.read(path, as_version=4)
+            nbformat.validate(notebook)
+        except Exception as error:  # whatever it is, the others go on
+            got = f"an error: {type(error).__name__}"
+            print(f"execute: {path.name} must be a notebook; got {got}. Mend or remove it.", file=sys.stderr)
+            return "failed"
         if is_cached(cache, notebook) and not store_it:
             return "unchanged"
         meter = Meter()

@@ -6,6 +6,7 @@ import math
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,8 @@ def as_float(where: str, name: str, value: Any) -> float:
     """The one number, or the one entry of an array, as a float; maybe NaN or infinite."""
     rule, remedy = "a number", "Pass a number, or an array or tensor of one entry."
     try:
-        if not isinstance(value, (str, bytes)):
-            return float(value)
+        if is_real(value):
+            return float(value.detach() if isinstance(value, torch.Tensor) else value)
     except OverflowError:
         rule = "a number below 2^1024"
     except (TypeError, ValueError, RuntimeError):
@@ -242,7 +243,9 @@ def tensors(where: str, **named: Any) -> None:
 def finite_array(where: str, name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """``value`` is an array, or nested lists, of finite numbers in this shape, None for any size; as an array."""
     try:
-        found = np.asarray(value, dtype=float)
+        given = np.asanyarray(value)
+        ok = is_real(given) and given.dtype.kind != "b"
+        found = np.asarray(given, dtype=float) if ok else np.empty(0)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         found = np.empty(0)
     fits = found.ndim == len(shape) and all(size in (None, n) for n, size in zip(found.shape, shape, strict=True))
@@ -387,3 +390,11 @@ def dimensions(where: str, d: Any, r: Any, *, most: int = MOST) -> None:
     integer(where, "r", r, least=1, most=most)
     integer(where, "d", d, least=1)
     require(r < d, where, "r", f"smaller than d = {d}", r, "Choose fewer features or more input dimensions.")
+
+
+def is_real(value: Any) -> bool:
+    """Whether ``value`` is a real number, a truth value among them, or an array of these of which none is masked."""
+    dtype = getattr(value, "dtype", None)
+    if isinstance(dtype, np.dtype):
+        return dtype.kind in "biuf" and not isinstance(value, np.ma.MaskedArray)
+    return isinstance(value, (Real, torch.Tensor))

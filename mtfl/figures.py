@@ -12,7 +12,8 @@ import hashlib
 import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,9 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, is_color_like
 from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from mtfl import _checks, _panels
@@ -53,6 +55,9 @@ INK, _GRID = "#1f2328", "#d0d5da"
 
 FATE_COLOURS: dict[str, str] = dict(zip(FATES, (GREEN, INK, BLUE, GREEN, INK, VERMILION, PURPLE, GREY), strict=True))
 """One colour for each fate of a task's features, with decay as without it."""
+
+_MOST_AXES = 100
+_LARGEST = 1e100  # Matplotlib squares what it draws
 
 # The outline of a character in Matplotlib's SVG: its name and its shape.
 GLYPH = re.compile(r'\s*<path id="([^"]*)" d="([^"]*)" transform="scale\(0\.015625\)"/>')
@@ -99,6 +104,10 @@ class Picture:
     svg: str
     alt: str
 
+    def __post_init__(self) -> None:
+        _checks.text("Picture", "svg", self.svg)
+        _checks.text("Picture", "alt", self.alt)
+
     def _repr_html_(self) -> str:
         label = html.escape(self.alt, quote=True)
         return f'<figure class="mtfl-plot" role="img" aria-label="{label}" style="{_STROKES}">{self.svg}</figure>'
@@ -115,13 +124,15 @@ def canvas(
         The figure, and one Axes, or an array of them when there is more than one.
     """
     for name, count in (("rows", rows), ("columns", columns)):
-        _checks.integer("canvas", name, count, least=1, most=100)
+        _checks.integer("canvas", name, count, least=1, most=_MOST_AXES)
+    few, remedy = rows * columns <= _MOST_AXES, "Choose fewer of them."
+    _checks.require(few, "canvas", "rows x columns", f"at most {_MOST_AXES}", f"{rows} x {columns}", remedy)
     for name, inches in (("width", width), ("height", height)):
-        _checks.number("canvas", name, inches)
-        _checks.require(inches <= 100, "canvas", name, "at most 100 inches", inches, "Choose a smaller one.")
+        _checks.between("canvas", name, inches, 0.5, 100.0)
     plt.style.use(_STYLE)
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, **options)
+    with _drawn("canvas", "options", "those of Figure.subplots"):
+        return figure, figure.subplots(rows, columns, **options)
 
 
 def show(figure: Figure, *, alt: str) -> Picture:
@@ -141,7 +152,9 @@ def show(figure: Figure, *, alt: str) -> Picture:
     _checks.text("show", "alt", alt)
     remedy = "Say what the figure shows."
     _checks.require(len(alt.split()) >= 4, "show", "alt", "a sentence", _checks.shown(alt), remedy)
-    svg = _panels.markup(figure)
+    _checks.require(bool(figure.axes), "show", "figure", "one with axes", "none", "Make it with canvas.")
+    with _drawn("show", "figure", "one that Matplotlib can draw"):
+        svg = _panels.markup(figure)
     svg = _PLACE.sub(lambda found: re.sub(r"((?<=\d\d)\.\d|\.\d\d)\d+", r"\1", found[0]), svg)  # three digits
     own = "f" + hashlib.sha256((alt + svg).encode()).hexdigest()[:8]  # a page's figures must not share ids ...
     glyphs = "|".join(re.escape(name) for name, _ in GLYPH.findall(svg))  # ... but of glyphs, which are all alike
@@ -164,7 +177,7 @@ def band(
         colour: of line and band.
         marker: of the medians.
     """
-    samples = _checks.finite_array("band", "samples", samples, (None, None))
+    samples = _numbers("band", "samples", samples, (None, None))
     quantile_band(ax, x, np.quantile(samples, [0.1, 0.5, 0.9], axis=0), label=label, colour=colour, marker=marker)
 
 
@@ -183,8 +196,10 @@ def quantile_band(
     """
     where = "quantile_band"
     _checks.instance(where, "ax", ax, Axes)
-    x = _checks.finite_array(where, "x", x, (None,)).tolist()
-    low, middle, high = _checks.finite_array(where, "quantiles", quantiles, (3, len(x)))
+    x = _numbers(where, "x", x, (None,)).tolist()
+    low, middle, high = _numbers(where, "quantiles", quantiles, (3, len(x)))
+    _checks.text(where, "label", label)
+    _look(where, colour, marker)
     ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
     ax.plot(x, middle, marker=marker, color=colour, label=label)
 
@@ -192,11 +207,11 @@ def quantile_band(
 def plain_log_ticks(ax: Axes, x: Sequence[int | float]) -> None:
     """A logarithmic x axis with plain numbers at exactly these values."""
     _checks.instance("plain_log_ticks", "ax", ax, Axes)
-    places = _checks.finite_array("plain_log_ticks", "x", x, (None,))
+    places = _numbers("plain_log_ticks", "x", x, (None,))
     least, remedy = float(places.min()), "Only positive numbers have a logarithm."
     _checks.require(least > 0, "plain_log_ticks", "x", "positive", least, remedy)
     ax.set_xscale("log")
-    ax.set_xticks(list(x))
+    ax.set_xticks(places.tolist())
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.xaxis.set_minor_formatter(NullFormatter())
 
@@ -208,7 +223,7 @@ def heat_map(ax: Axes, matrix: np.ndarray, *, limit: float = 1.0) -> QuadMesh:
         The mesh, for ``figure.colorbar``.
     """
     _checks.instance("heat_map", "ax", ax, Axes)
-    matrix = _checks.finite_array("heat_map", "matrix", matrix, (None, None))
+    matrix = _numbers("heat_map", "matrix", matrix, (None, None))
     _checks.number("heat_map", "limit", limit)
     shades = LinearSegmentedColormap.from_list("labels", [MINUS, "white", PLUS])
     mesh = ax.pcolormesh(matrix, cmap=shades, vmin=-limit, vmax=limit, edgecolors="face", linewidth=0.2)
@@ -230,10 +245,11 @@ def neurons_in_plane(ax: Axes, V: np.ndarray, *, colour: str = BLUE, limit: floa
         limit: half width of the view; by default just enough.
     """
     _checks.instance("neurons_in_plane", "ax", ax, Axes)
-    V = _checks.finite_array("neurons_in_plane", "V", V, (None, 2))
+    V = _numbers("neurons_in_plane", "V", V, (None, 2))
+    _look("neurons_in_plane", colour)
     if limit is not None:
         _checks.number("neurons_in_plane", "limit", limit)
-    reach = limit or 1.08 * float(np.abs(V).max())
+    reach = limit or 1.08 * float(np.abs(V).max()) or 1.0
     ends = np.zeros((3 * len(V), 2))
     ends[1::3] = V
     ends[2::3] = np.nan
@@ -251,6 +267,9 @@ class Html:
 
     html: str
 
+    def __post_init__(self) -> None:
+        _checks.text("Html", "html", self.html)
+
     def _repr_html_(self) -> str:
         return self.html
 
@@ -260,10 +279,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, label: str, anc
 
     Args:
         head: names of the columns, as HTML.
-        rows: cells, as HTML.
+        rows: cells, as HTML, or integers.
         label: what the table holds, for readers who do not see it.
         anchors: an id for each row, or none.
+
+    Raises:
+        TypeError, ValueError: if a cell is neither, or a row or the anchors have another length than they must.
     """
+    where = "table"
+    _checks.text(where, "label", label)
+    _texts(where, "head", head)
+    _checks.sequence(where, "rows", rows)
+    for row in rows:
+        _texts(where, "a row", row, len(head))
+    _texts(where, "anchors", anchors, 0, len(rows))
     ids = [f' id="{anchor}"' for anchor in anchors] or [""] * len(rows)
     body = "".join(
         f'<tr{own}><th scope="row">{cells[0]}</th>{"".join(f"<td>{cell}</td>" for cell in cells[1:])}</tr>'
@@ -307,8 +336,10 @@ def atlas_map(atlases: Sequence[Atlas]) -> Html:
 
     A tile is a link to the class's row in :func:`atlas_table`; the larger its picture, the more tasks are in the class.
     """
+    _checks.sequence("atlas_map", "atlases", atlases)
     parts = []
     for atlas in atlases:
+        _checks.instance("atlas_map", "an atlas", atlas, Atlas)
         sizes, fates, rows = atlas.classes.sizes.tolist(), atlas.fates, _atlas_rows(atlas)
         pictures = atlas.classes.representatives.tolist()
         total = sum(sizes)
@@ -338,14 +369,16 @@ def atlas_table(atlas: Atlas, *, names: Sequence[str] = ()) -> Html:
         atlas: of :func:`mtfl.single_task.atlas`.
         names: of the classes, shown in their rows.
     """
+    _checks.instance("atlas_table", "atlas", atlas, Atlas)
     rows = _atlas_rows(atlas)
+    _texts("atlas_table", "names", names, 0, len(rows))
     anchors = [f"atlas-{row[0]}" for row in rows]
     for k, row in enumerate(rows):
         labels = atlas.classes.representatives[k].tolist()
         number = sum(2**z for z, label in enumerate(labels) if label > 0)
         paint = f'<a href="#fig-paint?r={atlas.r}&amp;task={number}" aria-label="paint it">{truth_table(labels)}</a>'
         row[1:] = [cell.replace(" → ", " →<wbr/> ") for cell in row[1:]]
-        name = f" <br/>{html.escape(names[k])}" if names else ""
+        name = f" <br/>{html.escape(str(names[k]))}" if names else ""
         row[0] = f'{paint} <a href="#{anchors[k]}">{row[0]}</a>{name}'
     label = f"The {len(rows)} classes of tasks of {atlas.r} features"
     shown = table(_ATLAS_HEAD, rows, label=label, anchors=anchors)
@@ -373,3 +406,39 @@ def _atlas_rows(atlas: Atlas) -> list[list[str]]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
+
+
+def _numbers(where: str, name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """An array of numbers in this shape that Matplotlib can draw."""
+    found = _checks.finite_array(where, name, value, shape)
+    rule, remedy = f"of numbers up to {_LARGEST:g}", "Scale them down."
+    _checks.require(float(np.abs(found).max()) <= _LARGEST, where, name, rule, _checks.shown(value), remedy)
+    return found
+
+
+def _look(where: str, colour: Any, marker: Any = "o") -> None:
+    """Matplotlib knows the colour and the marker."""
+    ok, remedy = is_color_like(colour), "Choose one of mtfl.figures."
+    _checks.require(ok, where, "colour", "a colour of Matplotlib", _checks.shown(colour), remedy)
+    _checks.text(where, "marker", marker)
+    with _drawn(where, "marker", "one of Matplotlib"):
+        MarkerStyle(marker)
+
+
+def _texts(where: str, name: str, value: Any, *sizes: int) -> None:
+    """A list of texts or integers, of one of these sizes if some are given."""
+    _checks.instance(where, name, value, list, tuple)
+    rule, remedy = f"of {' or '.join(map(str, sizes))} texts", "Give each column and each row its own."
+    _checks.require(not sizes or len(value) in sizes, where, name, rule, len(value), remedy)
+    for text in value:
+        _checks.text(where, f"each of {name}", str(text) if isinstance(text, int) else text)
+
+
+@contextmanager
+def _drawn(where: str, name: str, rule: str) -> Iterator[None]:
+    """What Matplotlib refuses in the block, it refuses in one sentence."""
+    try:
+        yield
+    except Exception as error:
+        got = f"an error: {' '.join(str(error).split())[:200].rstrip('.')}"
+        raise ValueError(f"{where}: {name} must be {rule}; got {got}. Look it up in Matplotlib's manual.") from error

@@ -31,8 +31,8 @@ ROOM = 0.1  # default tolerance of a statement, as a part of its limit
 ROUNDING = 1e-6  # default tolerance of a count, as a part of its threshold
 _SMALLEST = 1e-300  # a number nearer to 0 has no unit of a last digit that a double can hold, and is printed as 0
 _PREFIX = "application/papermill.record/"  # MyST-NB takes such outputs out of a page and keeps them for its text
-_TEXT = re.compile(r"=|[<>#]-?(inf|[0-9.]+(e[+-][0-9]+)?)|[+-]?[0-9][0-9,]*(\.[0-9]+)?(e[+-][0-9]+)?%?")
-_SPEC = re.compile(r"[ +-]?[<>^]?[0-9]{0,3},?\.([0-9]{1,2})([efg%])")
+_TEXT = re.compile(r"=|[<>#]-?(inf|[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?)|[+-]?[0-9][0-9,]*(\.[0-9]+)?(e[+-][0-9]+)?%?")
+_SPEC = re.compile(r"( ?[<>^])?[ +-]?[0-9]{0,3},?\.([0-9]{1,2})([efg%])")
 RECORDS = _PREFIX + "text/x-quoted"
 
 
@@ -64,6 +64,8 @@ class Quoted:
         _checks.require(known, "Quoted", "text", "a number or a comparison", _checks.shown(self.text), remedy)
         for name in ("value", "within", "room"):
             object.__setattr__(self, name, _checks.as_float("Quoted", name, getattr(self, name)))
+        ok = self.text != "=" or self.value in (0, 1)
+        _checks.require(ok, "Quoted", "value", "0 or 1 of a statement without a limit", self.value, remedy)
 
     def __str__(self) -> str:
         """The record as a line, which :func:`parsed` reads."""
@@ -81,7 +83,13 @@ class Quoted:
 
     @property
     def holds(self) -> bool:
-        """Whether a statement is true, or a count's value above the threshold."""
+        """Whether a statement is true, or a count's value above the threshold.
+
+        Raises:
+            ValueError: for the record of a number.
+        """
+        remedy = "Of a number the value is kept."
+        _checks.require(not self.is_number, "Quoted", "the record", "that of a statement or a count", self.text, remedy)
         if self.text == "=":
             return bool(self.value)
         limit = float(self.text[1:])
@@ -229,7 +237,7 @@ def _unit(number: float, spec: str) -> float:
     found = _SPEC.fullmatch(spec)
     remedy = "Write one like '.2f', '.3g', '.1%' or '.0e'."
     _checks.require(found is not None, "quote", "spec", "a format", _checks.shown(spec), remedy)
-    precision, kind = found.groups() if found else ("", "")
+    precision, kind = found.groups()[1:] if found else ("", "")
     if kind in "f%":
         return 10.0 ** -(int(precision) + (2 if kind == "%" else 0))
     digits = int(precision) if kind == "e" else max(int(precision), 1) - 1
@@ -238,11 +246,14 @@ def _unit(number: float, spec: str) -> float:
 
 def _rounded(number: float, spec: str, up: bool) -> tuple[str, float, float]:
     """A number's text, the unit of its last digit, and how far the number is from one with another text."""
-    number = number if abs(number) > _SMALLEST else 0.0
+    if abs(number) < _SMALLEST:
+        number = _SMALLEST if up and number > 0 else 0.0
     unit = _unit(number, spec)
     remedy = "Print fewer digits, as by '.3g'."
     _checks.require(abs(number) < unit * 2**53, "quote", "value", f"of at most 15 digits in {spec}", number, remedy)
     shown = math.ceil(number / unit) * unit if up else number
+    rule, remedy = "below 2^1024 when it is rounded up", "Print more digits."
+    _checks.require(math.isfinite(shown), "quote", "value", rule, number, remedy)
     text = format(0.0 if abs(shown) < unit / 2 else shown, spec)
     room = min(shown - number, number - shown + unit) if up else unit / 2 - abs(number - round(number / unit) * unit)
     return text, unit, room
@@ -277,6 +288,9 @@ def _entries(where: str, values: Any, *, some: bool = True) -> list[Any]:
     if isinstance(values, Tensor):
         got, remedy = f"{values.layout}, {values.device}", "Use to_dense()."
         _checks.require(_checks.is_dense(values), where, "the value", "a dense tensor", got, remedy, TypeError)
+    if isinstance(values, (np.ndarray, np.generic)):
+        got, remedy = _checks.shown(values), "Convert them, or take what is masked out."
+        _checks.require(_checks.is_real(values), where, "the value", "made of real numbers", got, remedy, TypeError)
     entries = values.flatten().tolist() if isinstance(values, (np.ndarray, np.generic, Tensor)) else [values]
     remedy = "Look for what left none."
     _checks.require(len(entries) > 0 or not some, where, "the value", "non-empty", "no entries", remedy)

@@ -56,7 +56,7 @@ from mtfl.pretraining import Adam, PretrainSettings, pretrain
 from mtfl.randomness import streams
 from mtfl.real_data import Images, load, split
 from mtfl.real_transfer import RelabelSettings
-from mtfl.single_task import single_task_steps
+from mtfl.single_task import atlas, single_task_steps
 from mtfl.tasks import limit_kernel, walsh_coefficients
 from mtfl.transfer import FrozenFeatures, TransferSettings, is_right, learning_curves, transfer_accuracy
 
@@ -91,6 +91,7 @@ def distance(seed: int, *, factor: float = 1.0) -> Evidence:
 CLAIM = stated("01_setup", "thm-a", distance)
 COLOURED = ColouredInputs(M, torch.diag(torch.arange(1, 6).double()))
 IMAGES = Images(drawn(6, 5), PATTERNS)
+ATLAS = atlas(2, 9)
 TRANSFER = TransferSettings(d=5, r=2, neurons=4, tasks=3, batch_size=16, examples=8)
 
 GOOD: dict[str, Callable[[], Any]] = {
@@ -120,6 +121,8 @@ GOOD: dict[str, Callable[[], Any]] = {
         "text": "0.10", "value": 0.1, "within": 0.001, "room": 0.005, "limit": 0.2, "threshold": 0.3,
         "line": "0.10 0.1 0.001 0.005", "records": RECORDED, "stored": RECORDED, "found": RECORDED,
         "outputs": [{"data": {quoting.RECORDS: "= 1 0 inf"}}, {}], "condition": True, "spec": ".2f", "name": "energy",
+        "head": ["task", "energy"], "rows": [["1", "0.5"], ["2", "0.7"]], "atlas": ATLAS,
+        "atlases": [ATLAS], "svg": "<svg/>", "html": "<p/>",
         "x": [1, 2, 4], "samples": drawn(5, 3).numpy(), "quantiles": np.arange(9.0).reshape(3, 3), "matrix": np.eye(2),
     }.items()},
     "generator": generator,
@@ -159,6 +162,8 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     },
     "neighbours.overfitting.flip_run": {"settings": FlipSettings(d=5, examples=20)},
     "figures.neurons_in_plane": {"V": drawn(4, 2).numpy()},
+    "figures.atlas_table": {"names": list("abcd")},
+    "figures.table": {"anchors": ["one", "two"]},
     "claims.registry.Claim": {"mutants": {"other": lambda seed: Evidence("distance", 2, "at most", 1)}},
     "claims.registry.parts": {"found": distance(0)},
     "quoting.count_above": {"values": drawn(3, 2)},
@@ -233,9 +238,6 @@ def is_record(kind: type) -> bool:
     return issubclass(kind, tuple) or (dataclasses.is_dataclass(kind) and not checks)
 
 
-LOOKS = {"label", "colour", "marker", "options"}  # of Matplotlib, which says what it does not know
-
-
 def trusts_its_callers(thing: Callable[..., Any]) -> bool:
     """Whether a callable says that it checks nothing, or is a check, which is told by whom it is called."""
     says = UNCHECKED in " ".join((thing.__doc__ or "").lower().split())
@@ -263,8 +265,7 @@ def public_callables() -> dict[str, Callable[..., Any]]:
     return {name: thing for name, thing in found.items() if not trusts_its_callers(thing)}
 
 
-FROM_THE_PACKAGE = {"figures.atlas_map", "figures.atlas_table", "figures.table"}  # what they show, the package makes
-PUBLIC = {name: thing for name, thing in public_callables().items() if name not in FROM_THE_PACKAGE}
+PUBLIC = public_callables()
 
 
 def arguments(name: str) -> dict[str, Callable[[], Any]]:
@@ -272,7 +273,7 @@ def arguments(name: str) -> dict[str, Callable[[], Any]]:
     own = OTHERWISE.get(name, {})
     found = {}
     for parameter in inspect.signature(PUBLIC[name]).parameters.values():
-        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in LOOKS - {"label", "colour"}:
+        if parameter.kind is not parameter.VAR_KEYWORD:
             value, given = parameter.name, own.get(parameter.name, parameter.default)
             if given is not parameter.empty:
                 found[value] = lambda given=given: given
@@ -343,7 +344,7 @@ def test_good_arguments_are_taken(name: str) -> None:
 def test_one_bad_argument_is_refused_in_a_sentence_or_taken_right(name: str) -> None:
     good = arguments(name)
     wrong = []
-    for key in good.keys() - LOOKS:
+    for key in good:
         for value in bad_values(good[key]()):
             given = {other: make() for other, make in good.items()} | {key: value}
             if told := outcome(lambda given=given: call(name, given)):
@@ -357,7 +358,7 @@ def test_one_bad_argument_is_refused_in_a_sentence_or_taken_right(name: str) -> 
 @given(data=st.data())
 def test_two_bad_arguments_are_too(name: str, data: st.DataObject) -> None:
     good = {key: make() for key, make in arguments(name).items()}
-    for key in data.draw(st.lists(st.sampled_from(sorted(good.keys() - LOOKS)), min_size=1, max_size=2, unique=True)):
+    for key in data.draw(st.lists(st.sampled_from(sorted(good)), min_size=1, max_size=2, unique=True)):
         bad = bad_values(good[key])
         index = data.draw(st.integers(0, len(bad)), label=f"number of the bad value for {key}")
         good[key] = bad[index] if index < len(bad) else data.draw(st.floats() | st.text(max_size=3))
@@ -429,7 +430,7 @@ from mtfl import *
 from mtfl.many_tasks import SpanningLaw, spanning_law
 from mtfl.moments import pattern_moments
 from mtfl.one_step import sampled_steps
-from mtfl.single_task import single_task_steps
+from mtfl.single_task import atlas, single_task_steps
 from mtfl.neighbours.interpolants import path_norm_weights
 from mtfl.neighbours.labels import autoregressive_paths, noise_stability, path_inflation
 from mtfl.tasks import pattern_signs
@@ -541,6 +542,17 @@ ONCE: dict[str, Callable[[], Any]] = {
     "a wrong version that is no check": lambda: dataclasses.replace(CLAIM, mutants={"x": None}),  # pyright: ignore
     "a constant that says no side": lambda: near_mutants(unannotated, 0.1),
     "a ledger of none": lambda: Ledger(None),  # pyright: ignore
+    "shared axes of another kind": lambda: figures.canvas(sharex="banana"),
+    "a figure in which nothing has room": lambda: figures.canvas(width=1e-3),
+    "more axes than can be drawn": lambda: figures.canvas(100, 100),
+    "a figure without axes": lambda: figures.show(figures.canvas()[0].__class__(), alt="A line that rises."),
+    "numbers whose squares overflow": lambda: figures.neurons_in_plane(figures.canvas()[1], np.full((2, 2), 1e308)),
+    "a row that is too short": lambda: figures.table(["a", "b"], [["b"]], label="x"),
+    "labels that are truth values": lambda: figures.truth_table([True, True]),
+    "labels that are complex": lambda: figures.truth_table(np.array([1 + 5j, -1])),  # pyright: ignore
+    "labels that are masked": lambda: figures.truth_table(np.ma.masked_array([1.0, -1.0], mask=[1, 0])),  # pyright: ignore
+    "labels that are words": lambda: figures.truth_table(["1", "-1"]),  # pyright: ignore
+    "times for numbers": lambda: figures.heat_map(figures.canvas()[1], np.zeros((2, 2), "M8[ns]")),
     "a kernel without degree one": lambda: KernelNorms.of(torch.zeros(4, 4)).inputs_for_half(5),
 }
 """What once ended in an error of another module, or in a wrong number."""

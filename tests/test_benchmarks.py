@@ -33,6 +33,10 @@ def test_the_command_runs_and_all_updates_agree(tmp_path: Path) -> None:
     errors = {name: row["update off by"] for name, row in rows.items() if row["update off by"] is not None}
     assert set(errors) >= NEEDED - {"trainer, drawing"}
     assert max(errors.values()) < 1e-5
+    file.write_text("[]")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    sentence = f"python -m benchmarks: {file} must be results in JSON; got an error: TypeError. Restore or remove it.\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
 
 
 def test_another_update_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import socket
@@ -30,6 +31,7 @@ def said(*command: str, folder: Path = ROOT) -> tuple[int, str]:
         (["-m", "mtfl.claims", "--seeds", "x"], "argument --seeds: invalid int value: 'x'"),
         (["book/execute.py", "--store", "nosuch"], "--store: NOTEBOOK must be one of 01_setup, "),
         (["-m", "benchmarks", "--out", "nosuch"], "python -m benchmarks: --out must be a folder; got nosuch. "),
+        (["-m", "benchmarks", "--peak", "tiny", "nosuch"], "--peak must be one of S, M, L, tiny and one of "),
         (["-m", "benchmarks", "--parts", "nosuch"], "argument --parts: invalid choice: 'nosuch'"),
     ],
 )
@@ -38,6 +40,29 @@ def test_a_command_refuses_in_a_sentence(command: list[str], sentence: str) -> N
     assert status == 2
     assert sentence in words
     assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--turns", "0"], "--turns must be at least 1; got 0. "),
+        (["--seconds", "nan"], "--seconds must be from 0.001 to 3600; got nan. "),
+        (["--tfjs", "nosuch"], "--tfjs must be a folder that is there; got nosuch. "),
+        (["--out", "nosuch/found.json"], "the folder of --out must be a folder that is there; got nosuch. "),
+    ],
+)
+def test_timing_the_laboratory_is_refused_in_a_sentence(
+    options: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # which the import sets
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.syspath_prepend(ROOT)
+    laboratory = importlib.import_module("benchmarks.laboratory")
+    monkeypatch.setattr(sys, "argv", ["laboratory", *options])
+    with pytest.raises(SystemExit) as caught:
+        laboratory.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith(f"python -m benchmarks.laboratory: {sentence}")
 
 
 @pytest.fixture
@@ -66,7 +91,18 @@ def test_an_empty_name_of_the_interpreter_is_the_default(site: Path) -> None:
     assert (status, "python3 -m http.server" in words) == (0, True)
 
 
-def test_an_interpreter_that_is_not_there_is_told(site: Path) -> None:
-    status, words = said("make", "book", "PYTHON=nosuch", folder=site)
+@pytest.mark.parametrize("port", ["0x5001", "8000.0", "-1", "x", "1) + (2"])
+def test_a_port_that_is_none_is_told(site: Path, port: str) -> None:
+    status, words = said("make", "serve", f"PORT={port}", f"PYTHON={sys.executable}", folder=site)
     assert status == 2
-    assert "nosuch must be Python 3.11, 3.12 or 3.13. Name one: make book PYTHON=python3.12" in words
+    assert f"Port {port} is taken, or none. Name another: make serve PORT=8001" in words
+    assert "usage" not in words
+
+
+@pytest.mark.parametrize("target", ["book", "serve"])
+@pytest.mark.parametrize("name", ["nosuch", "true", "echo"])
+def test_an_interpreter_that_is_none_is_told(site: Path, target: str, name: str) -> None:
+    status, words = said("make", target, f"PYTHON={name}", folder=site)
+    assert status == 2
+    assert f"{name} must be Python 3.11, 3.12 or 3.13. Name one: make {target} PYTHON=python3.12" in words
+    assert not (site / ".venv").exists()

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import traitlets
 from explorable_examples import GRID, KINDS, example
 from sentences import HOUSE_FORM, refuses
 
@@ -174,9 +173,25 @@ def test_only_settings_and_names_can_be_given(kind: type[Explorable], key: str) 
         example(kind, **{key: 1})
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_assigned_or_sent_is_judged_like_what_is_given(kind: type[Explorable]) -> None:
+    figure = example(kind)
+    before = figure.page()
+    for key in [*figure._own(), "nosuch"]:
+        for value in (math.nan, object(), [], {"a": 1}, 10**400):
+            for change in (lambda: setattr(figure, key, value), lambda: figure.set_state({key: value})):  # noqa: B023
+                with pytest.raises((TypeError, ValueError)) as caught:
+                    change()
+                assert HOUSE_FORM.fullmatch(str(caught.value)), f"{key} = {value}: {caught.value!r}"
+    with refuses(TypeError, f"{kind.__name__}: the state must be of type dict; got NoneType. "):
+        figure.set_state(None)  # pyright: ignore[reportArgumentType]
+    assert figure.page() == before
+
+
 def test_what_the_figure_writes_is_read_only() -> None:
     figure = NeuronsInPlane()
-    with pytest.raises(traitlets.TraitError):
+    with refuses(TypeError, "NeuronsInPlane: arguments must be among alt, d, decay, law, name, "):
         figure.energy = 0.5
     figure.set_state({"energy": 0.5})  # as JavaScript does
     assert figure.energy == 0.5
@@ -216,6 +231,9 @@ def test_the_rules_go_with_the_state_and_bounds_come_first(kind: type[Explorable
         {"parity": {"pretrained": []}},
         {"random": dict.fromkeys(GRID["random"], [0.5] * 80)},
         {"random": dict.fromkeys(GRID["random"], [math.nan] * 81)},
+        {"random": dict.fromkeys(GRID["random"], [7.0] * 81)},
+        {"d": [1, 2.5, 4]},
+        {"d": [1, 2, 10**400]},
     ],
 )
 def test_a_grid_has_numbers_everywhere(change: dict[str, Any]) -> None:
@@ -224,6 +242,11 @@ def test_a_grid_has_numbers_everywhere(change: dict[str, Any]) -> None:
         TransferGrid(grid=GRID | change)
     with refuses(TypeError, "TransferGrid: grid must be a dict of d, examples, parity, random, tasks; got "):
         TransferGrid(grid={"d": [1, 2]})
+
+
+def test_a_default_outside_the_grid_is_its_end() -> None:
+    figure = TransferGrid(grid=GRID | {"d": [1, 2, 4]})
+    assert (figure.d, state_of(figure)["d"]) == (4, 4)
 
 
 def test_nothing_of_a_figure_gets_out_of_its_attribute() -> None:

@@ -179,6 +179,35 @@ def test_outputs_are_made_anew_when_what_they_depend_on_changes(execute: ModuleT
     assert (execute.fingerprint() != before) == changes
 
 
+NO_NOTEBOOKS = {
+    "a brace": b"{",
+    "nothing": b"",
+    "a list": b"[]",
+    "a table": b"{}",
+    "Latin": b"\xff",
+    "deep": b"[" * 10**5,
+}
+
+
+@pytest.mark.parametrize("content", [*NO_NOTEBOOKS.values(), None], ids=[*NO_NOTEBOOKS, "a folder"])
+def test_what_is_no_notebook_fails_alone(
+    execute: ModuleType, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = execute.ROOT / "book" / "page.ipynb"
+    page.unlink()
+    page.mkdir() if content is None else page.write_bytes(content)
+    with ThreadPoolExecutor(1) as aside:
+        fate = aside.submit(lambda: asyncio.run(execute.run(page, None, asyncio.Semaphore(1), False))).result()
+    assert fate == "failed"
+    assert capsys.readouterr().err.startswith("execute: page.ipynb must be a notebook; got an error: ")
+
+
+def test_a_notebook_that_names_no_kernel_is_stored(execute: ModuleType) -> None:
+    page = execute.ROOT / "book" / "page.ipynb"
+    execute.store(page, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]))
+    assert nbformat.read(page, as_version=4).metadata == {"language_info": {"name": "python"}}
+
+
 def test_a_cell_that_hangs_is_ended(execute: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the build, where a client waits for cells, and under nbval."""
     asked: dict[str, Any] = {}

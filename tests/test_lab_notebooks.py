@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-from mtfl.sphinx_ext.lab import lay_out
+from mtfl.sphinx_ext.lab import lay_out, main
 from mtfl.sphinx_ext.notebooks import digest, escape, needs
 
 CONFIGURATION = """
@@ -281,3 +281,38 @@ def test_a_notebook_of_the_readers_own_is_not_overwritten(tmp_path: Path) -> Non
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("mine")]), lab / "page.ipynb")
     assert lay_out(book, lab) == [lab / "page.ipynb"]
     assert sources_of(lab) == {"page": "mine"}
+
+
+def test_a_copy_that_is_no_notebook_any_more_stays(tmp_path: Path) -> None:
+    book, lab = written(tmp_path / "book", page="1"), tmp_path / "lab"
+    lab.mkdir()
+    for text in ("", "{", "[]"):
+        (lab / "page.ipynb").write_text(text)
+        assert lay_out(book, lab) == [lab / "page.ipynb"]
+        assert (lab / "page.ipynb").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["nosuch", "lab"],
+            "python -m mtfl.sphinx_ext.lab: SOURCE must be a folder; got nosuch. Run make book first.\n",
+        ),
+        ([".", "file"], "python -m mtfl.sphinx_ext.lab: file must be written to; got File exists. Mend that.\n"),
+        ([], "usage: python -m mtfl.sphinx_ext.lab"),
+    ],
+)
+def test_the_command_says_what_it_misses(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith(sentence)

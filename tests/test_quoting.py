@@ -91,6 +91,33 @@ def test_rounding_up() -> None:
     assert quote(0.0312, ".2f", up=True) == "0.04"
     assert _rounded(0.0312, ".2f", True)[2] == pytest.approx(0.0012)
     assert _rounded(0.0399, ".2f", True)[2] == pytest.approx(0.0001)
+    assert (quote(1e-301, ".2f", up=True), quote(1e-301, ".1g", up=True)) == ("0.01", "1e-300")
+    with refuses(ValueError, "quote: value must be below 2^1024 when it is rounded up; got 1.7e+308. "):
+        quote(1.7e308, ".0e", up=True)
+
+
+NOT_REAL = {
+    "complex": np.array([1 + 2j]),
+    "words": np.array(["1.5"]),
+    "dates": np.array(["2020"], dtype="M8[ns]"),
+    "masked": np.ma.masked_array([1.5], mask=[True]),
+    "objects": np.array([None]),
+    "bytes": bytearray(b"1.5"),
+    "a complex tensor": torch.tensor([1 + 2j]),
+}
+
+
+@pytest.mark.parametrize("value", NOT_REAL.values(), ids=NOT_REAL)
+@pytest.mark.parametrize("take", [lambda x: quote(x, ".2f"), lambda x: below(x, 3.0), lambda x: count_above(x, 3.0)])
+def test_what_is_not_real_is_no_number(take: Callable[[Any], object], value: Any) -> None:
+    for one in (value, value[0]) if isinstance(value, np.ndarray) else (value,):
+        with pytest.raises(TypeError, match=r"^(quote: value|below: the value|count_above: the value) must be "):
+            take(one)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_may_carry_a_gradient() -> None:
+    assert quote(torch.tensor([1.5], requires_grad=True), ".2f") == "1.50"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +127,7 @@ def test_rounding_up() -> None:
         (1.0, "d", "quote: spec must be a format; got 'd'. Write one like '.2f', '.3g', '.1%' or '.0e'."),
         (1.0, "g", "quote: spec must be a format; got 'g'. Write one like '.2f', '.3g', '.1%' or '.0e'."),
         (1.0, "", "quote: spec must be a format; got ''. Write one like '.2f', '.3g', '.1%' or '.0e'."),
+        (1.5, "+<8.2f", "quote: spec must be a format; got '+<8.2f'. Write one like '.2f', '.3g', '.1%' or '.0e'."),
     ],
 )
 def test_what_cannot_be_quoted_is_refused(value: float, spec: str, sentence: str) -> None:
@@ -163,6 +191,17 @@ def test_outputs_come_when_the_cell_has_ended(outputs: Callable[[str], list[Any]
     assert len(first) == 3
     assert outputs("x = 1") == []
     assert outputs("glue('word', 'fast')")[0]["data"] == {prefix + "text/plain": "'fast'"}
+
+
+@pytest.mark.parametrize("line", ["<1.2.3 1 1 1", "<. 1 1 1", "#....e+1 1 1 1", "= nan 0 1", "= 0.5 0 1"])
+def test_a_record_that_states_nothing_is_refused(line: str) -> None:
+    with refuses(ValueError, "Quoted: "):
+        parsed(line)
+
+
+def test_only_statements_hold() -> None:
+    with refuses(ValueError, "Quoted: the record must be that of a statement or a count; got 1.5. "):
+        Quoted("1.5", 1.0, 1.0, 1.0).holds  # noqa: B018
 
 
 NUMBER = Quoted("0.50", 0.503, 1e-4, 2e-3)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,11 +24,11 @@ import torch
 import xarray as xr
 from distributed import Client, LocalCluster
 from filelock import FileLock
-from sentences import refuses
+from sentences import HOUSE_FORM, refuses
 from waiting import HANG, wait_for
 
 import mtfl
-from mtfl import transfer
+from mtfl import _checks, transfer
 from mtfl.sweeps import (
     EXPERIMENTS,
     Journal,
@@ -157,7 +157,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ),
         ("seeds", 0, ValueError, "sweep: seeds must be at least 1; got 0"),
         ("seeds", 10**11, ValueError, "sweep: seeds must be at most 1000000000; got 100000000000. "),
-        ("seeds", 10**6, ValueError, "sweep: runs must be at most 1,000,000; got 4,000,000. Choose fewer"),
+        ("seeds", 10**6, ValueError, "sweep: runs must be at most 100,000; got 4,000,000. Choose fewer"),
         ("seeds", "3", TypeError, "sweep: seeds must be an integer; got str '3'"),
         ("grid", [1], TypeError, "sweep: grid must be a table; got list"),
         ("grid", {}, ValueError, "sweep: grid must be a table with at least one list; got none"),
@@ -178,6 +178,12 @@ def changed(path: str, value: object) -> dict[str, Any]:
 def test_bad_settings_name_the_key(path: str, value: object, error: type[Exception], sentence: str) -> None:
     with refuses(error, sentence):
         Sweep.of(changed(path, value))
+
+
+def test_two_zeros_are_one_value() -> None:
+    own = {"experiment": "own_inputs", "seeds": 1, "settings": {"d": 8, "r": 2, "neurons": 8, "labels": 64}}
+    with refuses(ValueError, "sweep: spread must be a list without repetition; got [0.0, -0.0]. "):
+        Sweep.of(own | {"grid": {"spread": [0.0, -0.0]}})
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
@@ -295,7 +301,25 @@ def sealed(body: str) -> bytes:
     return hashlib.sha256(body.encode()).hexdigest()[:16].encode() + b" " + body.encode() + b"\n"
 
 
-@pytest.mark.parametrize("body", ["[]", "{}", "null", "no JSON", '{"sweep": "0123456789abcdef"}'])
+def body(**parts: object) -> str:
+    """A run of STEP, some of its parts replaced, as a journal has it."""
+    return json.dumps({"sweep": Sweep.of(STEP).fingerprint} | asdict(RUNS[0]) | parts)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("[]", "{}", "null", "no JSON", "[" * 100_000, '{"sweep": "0123456789abcdef"}', body(point="x")),
+        *(
+            body(point={"tasks": [1]}),
+            body(seconds="y"),
+            body(seed=-1),
+            body(results={"energy": "z"}),
+            body(error=None),
+        ),
+    ],
+    ids=lambda body: body[:40],
+)
 def test_a_whole_line_that_is_no_run_of_the_sweep_is_refused(tmp_path: Path, body: str) -> None:
     journal = Journal(tmp_path / "runs.jsonl", Sweep.of(STEP))
     journal.write(RUNS)
@@ -528,6 +552,75 @@ def test_zarr_replaces_what_was_there(tmp_path: Path) -> None:
         write_zarr(data, folder)
         assert xr.open_zarr(folder, consolidated=False).load().equals(data)
     assert [path.name for path in tmp_path.iterdir()] == ["data.zarr"]
+
+
+def test_a_file_of_ones_own_beside_an_export_stays(tmp_path: Path) -> None:
+    own = [tmp_path / name for name in ("a.new", "a.tmp", "made.new", "data.new", "all.csv.new")]
+    for file in own:
+        file.write_text("mine")
+    sweep, runs = Sweep.of(STEP), performed(STEP)
+    export(dataset(sweep, runs), tmp_path / "a.csv")
+    note(tmp_path / "a.csv", sweep, runs, "a command")
+    write_zarr(dataset(sweep, runs), tmp_path / "data.zarr")
+    assert [file.read_text() for file in own] == ["mine"] * len(own)
+    assert len(list(tmp_path.iterdir())) == len(own) + 3
+
+
+SWEEP = Sweep.of(STEP)
+EMPTY = dataset(SWEEP, [])
+RUN = Run({"law": "uniform", "tasks": 4, "batch_size": 16}, 0, {}, 0.0, runner.VERSIONS, "ValueError: no")
+PARTS: dict[Callable[..., object], dict[str, Any]] = {
+    dataset: {"sweep": SWEEP, "runs": [RUN]},
+    export: {"data": EMPTY, "path": Path("a.csv"), "percentiles": [50], "results": ["energy"]},
+    note: {"path": Path("a.csv"), "sweep": SWEEP, "runs": [RUN], "command": "a command"},
+    write_zarr: {"data": EMPTY, "folder": Path("a.zarr")},
+    Journal: {"path": Path("runs.jsonl"), "sweep": SWEEP},
+    Run: {field.name: getattr(RUN, field.name) for field in fields(Run)},
+    Sweep: {field.name: getattr(SWEEP, field.name) for field in fields(Sweep)},
+    Sweep.read: {"path": Path("a.toml")},
+    run_sweep: {"sweep": SWEEP, "folder": Path("out"), "cluster": "inproc://", "retry_failed": False, "patience": 1},
+    status: {"folder": Path("out")},
+}
+"""What the functions of a sweep are given."""
+NO_PART = (
+    None,
+    5,
+    "a",
+    "\0",
+    Path("a\0"),
+    Path("a" * 300 + ".csv"),
+    Path("pipe.csv"),
+    Path("/dev/zero"),
+    ["a"],
+    [1.5],
+    object(),
+)
+
+
+@pytest.mark.parametrize(("act", "key"), [(act, key) for act, parts in PARTS.items() for key in parts])
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_part_of_a_sweep_is_refused_in_a_sentence(
+    act: Callable[..., object], key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    Path("a.csv").touch()
+    for value in NO_PART:
+        counts, words = ("seed", "seconds", "seeds", "patience"), ("command", "error", "cluster")
+        fits = (value == 5 and key in counts) or (isinstance(value, str) and key in words)
+        if not fits and not (key == "cluster" and value is None):
+            with pytest.raises((OSError, TypeError, ValueError)) as caught:
+                act(**PARTS[act] | {key: value})
+            assert HOUSE_FORM.fullmatch(str(caught.value)), f"{_checks.shown(value)}: {caught.value!r}"
+            assert "workers" not in str(caught.value)  # nothing was started
+
+
+@pytest.mark.parametrize(
+    "change", [{"point": {"tasks": 4}}, {"point": RUN.point | {"tasks": 5}}, {"seed": 3}, {"results": {"nosuch": 1.0}}]
+)
+def test_a_run_of_another_sweep_has_no_place(change: dict[str, Any]) -> None:
+    with refuses(ValueError, "dataset: the run must be one of the sweep; got {"):
+        dataset(SWEEP, [replace(RUN, **change)])
 
 
 # The command line

@@ -19,7 +19,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from mtfl._checks import require, shown, text
+from mtfl._checks import as_float, instance, real, require, shown, text
 
 FOLDER = Path(__file__).parent
 SHARED = ("engine.js", "ui.js")
@@ -132,8 +132,11 @@ class Number(Setting):
         return most[1][getattr(figure, most[0])] if isinstance(most, tuple) else most
 
     def within(self, figure: Explorable, value: int | float) -> int | float:
-        """What is left of a value after the setting that bounds it has changed."""
-        return value % (int(self.most(figure)) + 1) if isinstance(self.rule["most"], tuple) else value
+        """What is left of a value after the setting that bounds it has changed, or of a default out of bounds."""
+        if isinstance(self.rule["most"], tuple):
+            return value % (int(self.most(figure)) + 1)
+        least = figure.settings[self.named()]["least"]
+        return value if value == math.inf else min(max(value, least), self.most(figure))
 
     def default(self, obj: Any = None) -> Any:
         """The default, or what is left of it."""
@@ -207,6 +210,15 @@ class Output(traitlets.Any):
         super().__init__(None, read_only=True)
         self.tag(sync=True)
 
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Refuse anything else."""
+        if value is not None:
+            where, name = type(obj).__name__, str(self.name)
+            real(where, name, value)
+            ok = math.isfinite(as_float(where, name, value))
+            require(ok, where, name, "finite", shown(value), "Leave it to the figure.")
+        return value
+
 
 class Explorable(anywidget.AnyWidget):
     """A figure with state. Subclasses name their module, describe themselves, and add settings and outputs.
@@ -241,13 +253,8 @@ class Explorable(anywidget.AnyWidget):
 
     def __init__(self, **state: Any) -> None:
         """Set the state that differs from the figure's own."""
-        own = ", ".join(key for key in self._own() if not self.traits()[key].read_only)
-        where = type(self).__name__
         for key, value in state.items():
-            known = key in self._own() and not self.traits()[key].read_only
-            require(known, where, "arguments", f"among {own}", key, "Correct the name.", TypeError)
-            if key in ("name", "title", "alt"):
-                text(where, key, value)
+            self._check(key, value)
         self._source = bundle(FOLDER / f"{self.module}.js", self.also)
         self._esm = self._source + "\nexport default { render };\n"
         self._css = (FOLDER / "explorables.css").read_text("utf8")
@@ -255,6 +262,20 @@ class Explorable(anywidget.AnyWidget):
         for key, rule in self.settings.items():
             if isinstance(rule.get("most"), tuple):
                 self.observe(lambda change, key=key: self._follow(key), rule["most"][0])
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        """Set what can be set."""
+        if key in self._own() or not (key.startswith("_") or hasattr(type(self), key)):
+            self._check(key, value)
+        super().__setattr__(key, value)
+
+    def _check(self, key: str, value: Any) -> None:
+        """The figure has a setting or a name that is called so, and names are text."""
+        where, traits = type(self).__name__, self.traits()
+        own = [name for name in self._own() if not traits[name].read_only]
+        require(key in own, where, "arguments", f"among {', '.join(own)}", shown(key), "Correct the name.", TypeError)
+        if key in ("name", "title", "alt"):
+            text(where, key, value)
 
     def _own(self) -> list[str]:
         """Names of the traits that make the figure: the widget's own left out."""
@@ -289,6 +310,13 @@ class Explorable(anywidget.AnyWidget):
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take over what JavaScript sends."""
+        where, traits = type(self).__name__, self.traits()
+        instance(where, "the state", sync_data, dict)
+        fixed = {key for key in self._own() if traits[key].read_only and not isinstance(traits[key], Output)}
+        other = [key for key in sync_data if key not in self.keys or key in fixed]
+        require(not other, where, "the state", "of settings and outputs", shown(other), "Correct the names.", TypeError)
+        for key in sync_data.keys() & {"name", "title", "alt"}:
+            text(where, key, sync_data[key])
         super().set_state(self._in_order(sync_data))
 
     def still(self) -> str:

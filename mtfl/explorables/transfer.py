@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any
 
 import traitlets
 
-from mtfl._checks import instance, require, shown
+from mtfl._checks import MOST, instance, require, shown
 from mtfl.explorables.explorable import Choice, Explorable, Number, Output
 
 NAMES = ("oracle subspace", "pretrained", "single task", "random features")
@@ -21,7 +20,7 @@ class TransferGrid(Explorable):
     Args:
         grid: ``{"d": [...], "tasks": [...], "examples": [...], "parity": table, "random": table}`` with increasing axes
             and ``table[name]``, for "oracle subspace", "pretrained", "single task" and "random features", a flat list
-            over (d, tasks, examples, 3): lowest, median and highest over seeds.
+            over (d, tasks, examples, 3): lowest, median and highest over seeds. It stays as it is given.
         d: input dimension, within the grid.
         tasks: pretraining tasks T, likewise.
         examples: downstream examples n, likewise.
@@ -32,7 +31,7 @@ class TransferGrid(Explorable):
     module = "transfer"
     heights = ("29rem", "41rem")
 
-    grid = traitlets.Dict().tag(sync=True)
+    grid = traitlets.Dict(read_only=True).tag(sync=True)
     d = Number(32, least=1, most=1)
     tasks = Number(64, least=1, most=1)
     examples = Number(512, least=1, most=1)
@@ -40,9 +39,10 @@ class TransferGrid(Explorable):
     accuracy = Output()
 
     def __init__(self, *, grid: dict[str, Any], **state: Any) -> None:
-        """Take the grid first: it bounds the settings."""
+        """Take the grid first, once and for all: it bounds the settings."""
         require_grid(grid)
-        super().__init__(grid=grid, **state)
+        self.set_trait("grid", grid)
+        super().__init__(**state)
 
     def rules(self) -> dict[str, dict[str, Any]]:
         """The rules, with the grid's bounds."""
@@ -71,15 +71,14 @@ def require_grid(grid: Any) -> None:
     where, remedy = "TransferGrid", "Make it as chapter 5 does."
     keys = {"d", "tasks", "examples", *TASKS}
     ok = isinstance(grid, dict) and set(grid) == keys
-    got = ", ".join(map(str, grid)) if isinstance(grid, dict) else type(grid).__name__
+    got = ", ".join(map(str, grid)) or "an empty one" if isinstance(grid, dict) else type(grid).__name__
     require(ok, where, "grid", f"a dict of {', '.join(sorted(keys))}", got, remedy, TypeError)
     size = 3
     for key in ("d", "tasks", "examples"):
         axis = grid[key]
-        rises = (
-            _are_numbers(axis) and len(axis) > 1 and axis[0] >= 1 and all(low < high for low, high in pairwise(axis))
-        )
-        require(rises, where, f"grid[{key!r}]", "two or more rising numbers from 1 on", shown(axis), remedy)
+        rises = _are_numbers(axis, 1, MOST) and len(axis) > 1 and all(low < high for low, high in pairwise(axis))
+        words = f"two or more rising whole numbers from 1 to {MOST}"
+        require(rises and all(x % 1 == 0 for x in axis), where, f"grid[{key!r}]", words, shown(axis), remedy)
         size *= len(axis)
     for task in TASKS:
         instance(where, f"grid[{task!r}]", grid[task], dict)
@@ -87,14 +86,14 @@ def require_grid(grid: Any) -> None:
             set(grid[task]) == set(NAMES), where, f"grid[{task!r}]", f"of {', '.join(NAMES)}", list(grid[task]), remedy
         )
         for name, values in grid[task].items():
-            finite = _are_numbers(values) and len(values) == size
-            words = f"{size} finite numbers"
-            require(finite, where, f"grid[{task!r}][{name!r}]", words, shown(values), remedy)
+            shares = _are_numbers(values, 0, 1) and len(values) == size
+            words = f"{size} numbers from 0 to 1"
+            require(shares, where, f"grid[{task!r}][{name!r}]", words, shown(values), remedy)
 
 
-def _are_numbers(values: Any) -> bool:
-    """Whether this is a list of finite numbers."""
+def _are_numbers(values: Any, least: int, most: int) -> bool:
+    """Whether this is a list of numbers from ``least`` to ``most``."""
     is_list = isinstance(values, (list, tuple))
     return is_list and all(
-        isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) < math.inf for x in values
+        isinstance(x, (int, float)) and not isinstance(x, bool) and least <= x <= most for x in values
     )

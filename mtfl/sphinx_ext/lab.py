@@ -6,11 +6,12 @@ is, and a line says so.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import nbformat
 
+from mtfl import _checks
 from mtfl.sphinx_ext.notebooks import digest
 
 
@@ -21,7 +22,11 @@ def lay_out(source: Path, folder: Path) -> list[Path]:
     for path in sorted(source.glob("*.ipynb")):
         target, new = folder / path.name, path.read_text("utf8")
         if target.exists():
-            copy = nbformat.read(target, as_version=4)
+            try:
+                copy = nbformat.read(target, as_version=4)
+            except Exception:  # no notebook any more, whatever it is
+                kept.append(target)
+                continue
             written = copy.metadata.get("mtfl", {}).get("written")
             if written == nbformat.reads(new, as_version=4).metadata.mtfl.written:
                 continue  # the copy may have been run, and changed, but the book's is the same
@@ -32,6 +37,23 @@ def lay_out(source: Path, folder: Path) -> list[Path]:
     return kept
 
 
-if __name__ == "__main__":
-    for path in lay_out(*map(Path, sys.argv[1:])):
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    program = "python -m mtfl.sphinx_ext.lab"
+    parser = argparse.ArgumentParser(program, description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("source", type=Path, help="the folder of the built book's notebooks")
+    parser.add_argument("folder", type=Path, help="where they go")
+    options = parser.parse_args(arguments)
+    try:
+        _checks.require(options.source.is_dir(), program, "SOURCE", "a folder", options.source, "Run make book first.")
+        kept = lay_out(options.source, options.folder)
+    except ValueError as error:
+        parser.exit(2, f"{error}\n")
+    except OSError as error:
+        parser.exit(2, f"{program}: {error.filename} must be written to; got {error.strerror}. Mend that.\n")
+    for path in kept:
         print(f"{path} has changes of yours and stays. The book's is newer: rename or remove yours to get it.")
+
+
+if __name__ == "__main__":
+    main()

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mtfl import _checks
-from mtfl.sweeps.journal import VERSIONS, Run, allowed, replace
-from mtfl.sweeps.plan import Sweep
+from mtfl.sweeps.journal import VERSIONS, Run, allowed, beside, replace
+from mtfl.sweeps.plan import Sweep, check_path
 
 with _checks.extra("sweeps"):
     import xarray as xr
@@ -35,14 +35,27 @@ def dataset(sweep: Sweep, runs: Iterable[Run]) -> xr.Dataset:
         NaN where a run is missing or failed. Beside them stand ``seconds`` (NaN where missing), ``mtfl_version``,
         ``torch_version`` and ``python_version``, and the ``error`` (empty where there is none). Fixed settings are
         attributes.
+
+    Raises:
+        TypeError: if a run is none.
+        ValueError: if one is of another sweep.
     """
+    where = "dataset"
+    _checks.instance(where, "sweep", sweep, Sweep)
+    _checks.instance(where, "runs", runs, Iterable)
     axes = sweep.grid | {"seed": tuple(range(sweep.seeds))}
     shape = tuple(map(len, axes.values()))
     numbers = {name: np.full(shape, np.nan) for name in (*sweep.experiment.results, "seconds")}
     words = {name: np.full(shape, "", dtype=object) for name in (*_WORDS, "error")}
     places = [{value: i for i, value in enumerate(values)} for values in axes.values()]
+    remedy = "Pass those that its journal has."
     for run in runs:
-        cell = tuple(place[value] for place, value in zip(places, (*run.point.values(), run.seed), strict=True))
+        _checks.instance(where, "the run", run, Run)
+        at = run.point | {"seed": run.seed}
+        own = list(at) == list(axes) and all(map(dict.__contains__, places, at.values()))
+        own = own and run.results.keys() <= numbers.keys() and run.versions.keys() == VERSIONS.keys()
+        _checks.require(own, where, "the run", "one of the sweep", _checks.shown(at), remedy)
+        cell = tuple(map(dict.__getitem__, places, at.values()))
         for name, value in (run.results | {"seconds": run.seconds}).items():
             numbers[name][cell] = value
         for name, value in zip((*_WORDS, "error"), (*run.versions.values(), run.error), strict=True):
@@ -54,8 +67,9 @@ def dataset(sweep: Sweep, runs: Iterable[Run]) -> xr.Dataset:
 
 def write_zarr(data: xr.Dataset, folder: Path) -> None:
     """Write a dataset as Zarr, in the place of what the folder holds; open it with ``xarray.open_zarr(folder)``."""
-    new = folder.with_suffix(".new")
-    with allowed(folder, "written to"):
+    _checks.instance("write_zarr", "data", data, xr.Dataset)
+    check_path("the folder", folder)
+    with beside(folder) as new:
         data.to_zarr(new, mode="w", consolidated=False)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(new, folder)
@@ -75,11 +89,20 @@ def export(data: xr.Dataset, path: Path, *, percentiles: Sequence[int] = (), res
         ValueError: if a run is missing or failed, a percentile is not between 0 and 100, or a result is unknown.
     """
     where = "export"
+    _checks.instance(where, "data", data, xr.Dataset)
+    whole = {"seconds", *_WORDS, "error"} <= set(data)
+    _checks.require(whole, where, "data", "the dataset of a sweep", ", ".join(map(str, data)) or "none", "Use dataset.")
+    check_path("the file", path)
+    for name, given in (("percentiles", percentiles), ("results", results)):
+        if given != ():
+            _checks.sequence(where, name, given)
     remedy = "Results go into a file of their own."
     _checks.require(path.suffix == ".csv", where, "the file", "one whose name ends in .csv", path, remedy)
     empty = int(data["seconds"].isnull().sum()) + int((data["error"] != "").sum())
     remedy = "Finish the sweep with run; status tells what failed."
     _checks.require(not empty, where, "every run", "finished without error", f"{empty} that are not", remedy)
+    for p in percentiles:
+        _checks.integer(where, "a percentile", p)
     wrong = [p for p in percentiles if not 0 <= p <= 100]
     _checks.require(not wrong, where, "percentiles", "between 0 and 100", wrong, "Choose e.g. 5 50 95.")
     table = data.drop_vars(["seconds", *_WORDS, "error"])
@@ -109,20 +132,30 @@ def note(path: Path, sweep: Sweep, runs: Iterable[Run], command: str) -> None:
     Raises:
         ValueError: if ``made.json`` is not what this function writes.
     """
+    check_path("the file", path)
+    _checks.instance("note", "sweep", sweep, Sweep)
+    _checks.instance("note", "runs", runs, Iterable)
+    _checks.text("note", "command", command)
     kept = path.with_name(MADE)
+    check_path(str(kept), kept)
     try:
-        made: Any = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    except ValueError as error:
+        with allowed(kept, "read"):
+            made: Any = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    except (ValueError, RecursionError) as error:
         made = error
-    _checks.require(isinstance(made, dict), "export", str(kept), "a table in JSON", made, "Restore or remove it.")
+    got = _checks.shown(made)
+    _checks.require(isinstance(made, dict), "export", str(kept), "a table in JSON", got, "Restore or remove it.")
+    with allowed(path, "read"):
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     versions: dict[str, set[str]] = {}
     for run in runs:
+        _checks.instance("note", "the run", run, Run)
         for name, version in run.versions.items():
             versions.setdefault(name, set()).add(version)
     made[path.name] = {
         "command": command,
         "sweep": sweep.fingerprint,
         "versions": {name: ", ".join(sorted(found)) for name, found in versions.items()},
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": checksum,
     }
     replace(kept, json.dumps(made, indent=1, sort_keys=True).encode() + b"\n")

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 import mtfl
-from mtfl.sweeps.plan import Sweep
+from mtfl import _checks
+from mtfl.sweeps.plan import Sweep, check_path
 
 VERSIONS = {"mtfl": mtfl.__version__, "torch": torch.__version__, "python": platform.python_version()}
 """Of what a run's numbers depend on, in this process."""
@@ -37,6 +39,9 @@ class Run:
         seconds: how long it took.
         versions: of mtfl, torch and Python, where it ran.
         error: why it failed; empty if it did not.
+
+    Raises:
+        TypeError, ValueError: if a part is of another kind.
     """
 
     point: dict[str, Any]
@@ -45,6 +50,20 @@ class Run:
     seconds: float
     versions: dict[str, str]
     error: str
+
+    def __post_init__(self) -> None:
+        where = "Run"
+        for name in ("point", "results", "versions"):
+            _checks.instance(where, name, getattr(self, name), dict)
+        for name, value in self.point.items():
+            _checks.instance(where, _checks.shown(name), value, int, float, str, bool)
+        _checks.integer(where, "seed", self.seed, least=0)
+        _checks.text(where, "error", self.error)
+        _checks.number(where, "seconds", self.seconds, positive=False)
+        for name, value in self.results.items():
+            _checks.real(where, f"the result {_checks.shown(name)}", value)
+        for name, version in self.versions.items():
+            _checks.text(where, f"the version of {_checks.shown(name)}", version)
 
     @property
     def key(self) -> str:
@@ -66,6 +85,8 @@ class Journal:
 
     def __init__(self, path: Path, sweep: Sweep) -> None:
         """Name the file, which need not exist yet, and the sweep that its runs belong to."""
+        check_path("the journal", path)
+        _checks.instance("sweep", "the sweep", sweep, Sweep)
         self.path, self._sweep = path, sweep.fingerprint
 
     def read(self) -> tuple[dict[str, Run], int]:
@@ -92,6 +113,7 @@ class Journal:
 
     def append(self, run: Run) -> None:
         """Add one run."""
+        _checks.instance("sweep", "the run", run, Run)
         with allowed(self.path, "written to"), self.path.open("ab") as file:
             file.write(self._line(run))
 
@@ -101,7 +123,7 @@ class Journal:
 
     def _run(self, body: bytes, number: int) -> Run:
         """The run that a whole line holds."""
-        with suppress(AttributeError, KeyError, TypeError, ValueError):
+        with suppress(AttributeError, KeyError, TypeError, ValueError, RecursionError):
             entry = json.loads(body)
             if entry.pop("sweep") == self._sweep:
                 return Run(**entry)
@@ -112,10 +134,20 @@ class Journal:
 
 def replace(path: Path, content: bytes) -> None:
     """Give a file this content at once: a reader sees the old file or the new one."""
-    new = path.with_suffix(".new")
-    with allowed(path, "written to"):
+    with beside(path) as new:
         new.write_bytes(content)
         os.replace(new, path)
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A place for what is to replace a file or a folder: on the same disk, and under a name that nobody else has.
+
+    Raises:
+        OSError: with one sentence.
+    """
+    with allowed(path, "written to"), TemporaryDirectory(dir=path.parent, prefix=".mtfl-") as folder:
+        yield Path(folder) / path.name
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from mtfl import _checks
 from mtfl.sweeps.experiments import EXPERIMENTS, Experiment
 
 Value = int | float | str | bool
-_MOST_RUNS = 1_000_000  # each is kept in memory while a sweep runs
+_MOST_RUNS = 100_000  # the settings of each are checked first: some seconds
 _MOST_BYTES = 2**24  # of a file, where one more is no end
 _DIGITS = 16
 
@@ -40,6 +40,12 @@ class Sweep:
     grid: dict[str, tuple[Value, ...]]
     seeds: int
 
+    def __post_init__(self) -> None:
+        _checks.choice("sweep", "experiment", self.name, tuple(EXPERIMENTS))
+        for name in ("settings", "grid"):
+            _checks.instance("sweep", name, getattr(self, name), dict)
+        _checks.integer("sweep", "seeds", self.seeds, least=1)
+
     @classmethod
     def read(cls, path: Path) -> Sweep:
         """The sweep that a TOML file describes.
@@ -48,7 +54,7 @@ class Sweep:
             OSError: if the file cannot be read.
             TypeError, ValueError: if it is no TOML, or as :meth:`of`, with the file's name.
         """
-        _checks.instance("sweep", "the file", path, Path)
+        check_path("the file", path)
         try:
             with path.open("rb") as file:
                 content = tomllib.loads(file.read(_MOST_BYTES).decode())
@@ -70,7 +76,7 @@ class Sweep:
         Raises:
             TypeError: if a value has the wrong type; the message names its key.
             ValueError: if a key is unknown, missing or given twice, a list of the grid is empty or repeats a value,
-                there are more than a million runs, or the experiment's settings refuse a combination.
+                there are more than 100,000 runs, or the experiment's settings refuse a combination.
         """
         where = "sweep"
         got = type(content).__name__
@@ -158,7 +164,23 @@ def _known(where: str, table: Mapping[str, Any], allowed: tuple[str, ...]) -> No
 
 
 def _exact(key: str, value: Any, kind: type) -> Any:
-    """The value, a whole number turned into a float where a setting is a float; numbers have at most 64 bits."""
+    """The value, but -0.0 as 0.0, and a whole number as a float where a setting is one; at most 64 bits."""
     small, remedy = not isinstance(value, int) or abs(value) < 2**63, "Choose a smaller number."
     _checks.require(small, "sweep", key, "a number of at most 64 bits", _checks.shown(value), remedy)
-    return float(value) if kind is float and type(value) is int else value
+    return value + 0.0 if type(value) is float or (kind is float and type(value) is int) else value
+
+
+def check_path(name: str, path: Any) -> None:
+    """The path can be one of a file or a folder, and what is there is no pipe or device, which may have no end.
+
+    Raises:
+        OSError, TypeError, ValueError: with one sentence.
+    """
+    where, remedy = "sweep", "Name another."
+    _checks.instance(where, name, path, Path)
+    _checks.require("\0" not in str(path), where, name, "a path", repr(str(path)), remedy)
+    try:
+        ends = path.is_file() or path.is_dir() or not path.exists()
+    except OSError as error:
+        raise OSError(f"sweep: {name} must be a path; got {error.strerror}. {remedy}") from error
+    _checks.require(ends, where, name, "a file or a folder", f"{path}, a pipe or a device", remedy)

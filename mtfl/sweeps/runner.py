@@ -19,7 +19,7 @@ from tqdm import tqdm
 from mtfl import _checks
 from mtfl.sweeps.dataset import dataset, write_zarr
 from mtfl.sweeps.journal import VERSIONS, Journal, Run, allowed, replace, run_key
-from mtfl.sweeps.plan import Sweep, Value
+from mtfl.sweeps.plan import Sweep, Value, check_path
 
 with _checks.extra("sweeps"):
     import cryptography  # noqa: F401  # Security.temporary needs it
@@ -95,8 +95,9 @@ def open_sweep(folder: Path) -> tuple[Sweep, Journal]:
     Raises:
         ValueError: if there is no sweep, or its plan is damaged.
     """
-    _checks.instance("sweep", "the folder", folder, Path)
+    check_path("the folder", folder)
     plan = folder / _PLAN
+    check_path(str(plan), plan)
     remedy = "Start one with python -m mtfl.sweeps run FILE.toml --out DIR."
     _checks.require(plan.exists(), "sweep", "the folder", "one with a sweep in it", folder, remedy)
     try:
@@ -161,7 +162,12 @@ def run_sweep(
     """
     where = "sweep"
     _checks.instance(where, "sweep", sweep, Sweep)
-    _checks.instance(where, "the folder", folder, Path)
+    sweep = Sweep.of(sweep.content())  # it may have been made by hand
+    check_path("the folder", folder)
+    if cluster is not None:
+        _checks.text(where, "cluster", cluster)
+    for name, value in (("retry_failed", retry_failed), ("mix_versions", mix_versions)):
+        _checks.flag(where, name, value)
     if workers is not None:
         _checks.integer(where, "workers", workers, least=1)
         _checks.require(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -264,6 +265,7 @@ def asked_in_python(key: str, text: str) -> Any:
     return float(text) if PLAIN.fullmatch(text) and math.isfinite(float(text)) else text
 
 
+@functools.cache
 def accepted(kind: type[Explorable], **state: Any) -> bool:
     try:
         example(kind, **state)
