@@ -77,7 +77,7 @@ def integer(where: str, name: str, value: Any, *, least: int | None = None, most
 def real(where: str, name: str, value: Any) -> None:
     """``value`` is a real number, maybe NaN or infinite; NumPy's of few digits, or whose squares overflow, are not."""
     is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    is_real = is_real or (isinstance(value, np.int64) and abs(int(value)) < 2**31)
+    is_real = is_real or (isinstance(value, np.signedinteger) and value.itemsize == 8 and abs(int(value)) < 2**31)
     got = f"{type(value).__name__} {shown(value)}"
     require(is_real, where, name, "a number", got, f"Pass a Python float for {name}.", TypeError)
 
