@@ -398,4 +398,4 @@ def is_real(value: Any) -> bool:
     dtype = getattr(value, "dtype", None)
     if isinstance(dtype, np.dtype):
         return dtype.kind in "biuf" and not isinstance(value, np.ma.MaskedArray)
-    return isinstance(value, (Real, torch.Tensor))
+    return is_dense(value) if isinstance(value, torch.Tensor) else isinstance(value, Real)

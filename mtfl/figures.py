@@ -418,7 +418,7 @@ def _numbers(where: str, name: str, value: Any, shape: tuple[int | None, ...]) -
 
 def _look(where: str, colour: Any, marker: Any = "o") -> None:
     """Matplotlib knows the colour and the marker."""
-    ok, remedy = is_color_like(colour), "Choose one of mtfl.figures."
+    ok, remedy = isinstance(colour, (str, tuple)) and is_color_like(colour), "Choose one of mtfl.figures."
     _checks.require(ok, where, "colour", "a colour of Matplotlib", _checks.shown(colour), remedy)
     _checks.text(where, "marker", marker)
     with _drawn(where, "marker", "one of Matplotlib"):

@@ -416,11 +416,11 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(
-    script: str, numbers: Path, only: str = ".", without: str = "^$", **where: Path
+    script: str, numbers: Path, only: str = ".", *, without: str = "", **where: Path
 ) -> subprocess.CompletedProcess[str]:
-    """Run a file of tests under Node: all of them, or those of a name. It is told where to find what it tests."""
+    """Run a file of tests under Node: all, or those of a name, or of no such name; it is told where to look."""
     quiet = "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON"  # no package.json says that engine.js is a module
-    names = [f"--test-name-pattern={only}", f"--test-skip-pattern={without}"]
+    names = [f"--test-name-pattern={only}"] + [f"--test-skip-pattern={without}"] * bool(without)
     command = [node(), quiet, "--test", *names, "--test-reporter=spec", str(TESTS / script)]
     environment = os.environ | {"MTFL_GOLDEN": str(numbers)} | {name: str(path) for name, path in where.items()}
     return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf8", check=False)

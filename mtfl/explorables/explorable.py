@@ -12,7 +12,6 @@ import html
 import json
 import math
 import re
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +145,7 @@ class Number(Setting):
     def validate(self, obj: Any, value: Any) -> int | float:
         """Refuse anything else."""
         where, rule = type(obj).__name__, obj.settings[self.named()]
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        got = f"{type(value).__name__} {shown(value)}"
-        require(is_number, where, self.named(), "a number", got, f"Pass a number for {self.name}.", TypeError)
+        real(where, self.named(), value)
         if rule["infinite"] and value == math.inf:
             return math.inf
         least, most = rule["least"], self.most(obj)
