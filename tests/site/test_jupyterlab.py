@@ -70,7 +70,7 @@ CHAPTERS: dict[str, tuple[str, str, str, tuple[str, ...], dict[str, str]]] = {
 # All code has been run, and all links of the text lead where JupyterLab takes them: what is shown is shown anew then.
 RAN = """() => [...document.querySelectorAll(".jp-CodeCell .jp-InputArea-prompt")].every((prompt) =>
     /\\d/.test(prompt.textContent)) && [...document.querySelectorAll(".jp-MarkdownOutput a[href*='.ipynb']")].every(
-    (link) => link.dataset.commandlinkerCommand)"""
+    (link) => link.pathname.startsWith("/files/"))"""
 # The text of Markdown cells as a reader sees it, without formulas and code.
 TEXT = """() => [...document.querySelectorAll(".jp-MarkdownOutput")].map((shown) => {
     const text = shown.cloneNode(true);
