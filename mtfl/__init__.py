@@ -10,7 +10,7 @@ from mtfl.contrastive import (
 from mtfl.inputs import ColouredInputs, GaussianInputs, HypercubeInputs
 from mtfl.metrics import conditioning, energy_ratio, principal_angles
 from mtfl.network import TwoLayerReLU
-from mtfl.pretraining import PretrainSettings, pretrain
+from mtfl.pretraining import Adam, PretrainSettings, Ridge, pretrain
 from mtfl.randomness import stream, streams
 from mtfl.tasks import all_tasks, limit_kernel, sample_tasks, task_kernel, walsh_coefficients
 from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves, transfer_accuracy
@@ -18,12 +18,14 @@ from mtfl.transfer import FrozenFeatures, TransferSettings, learning_curves, tra
 __version__ = "0.1.0"
 
 __all__ = [
+    "Adam",
     "Anchors",
     "ColouredInputs",
     "FrozenFeatures",
     "GaussianInputs",
     "HypercubeInputs",
     "PretrainSettings",
+    "Ridge",
     "TransferSettings",
     "TwoLayerReLU",
     "all_tasks",
