@@ -379,11 +379,16 @@ def subspace(where: str, M: Any, *, most: int = MOST) -> tuple[int, int]:
     require(M.ndim == 2, where, "M", "of shape (d, r)", tuple(M.shape), "Give the basis vectors as columns.")
     d, r = M.shape
     dimensions(where, d, r, most=most)
-    error = largest(M.T @ M - torch.eye(r, dtype=M.dtype, device=M.device))
-    tolerance = 1e-4 if M.dtype == torch.float32 else 1e-8
-    remedy = "Orthonormalise it with torch.linalg.qr(M).Q."
-    require(error <= tolerance, where, "M", "orthonormal in its columns", f"M^T M off by {error:.1e}", remedy)
+    orthonormal(where, "M", M)
     return d, r
+
+
+def orthonormal(where: str, name: str, value: torch.Tensor) -> None:
+    """The columns of a matrix, checked to be one of numbers, are orthonormal, but for the rounding of its dtype."""
+    error = largest(value.T @ value - torch.eye(value.shape[1], dtype=value.dtype, device=value.device))
+    tolerance = 1e-4 if value.dtype == torch.float32 else 1e-8
+    got, remedy = f"{name}^T {name} off by {error:.1e}", f"Orthonormalise it with torch.linalg.qr({name}).Q."
+    require(error <= tolerance, where, name, "orthonormal in its columns", got, remedy)
 
 
 def dimensions(where: str, d: Any, r: Any, *, most: int = MOST) -> None:

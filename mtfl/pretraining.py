@@ -197,7 +197,7 @@ def pretrain(
     _checks.generator(where, generator)
     head, step = settings.head_step, settings.representation_step
     if isinstance(head, Ridge):
-        _checks.room(where, *2 * network.W.shape[:1])
+        _checks.room(where, len(network.W), len(network.W))
     else:
         _checks.fits(where, "head_step", head, F.dtype)
     _checks.fits(where, "representation_step", step.rate if isinstance(step, Adam) else step, F.dtype)

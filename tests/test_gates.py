@@ -64,7 +64,9 @@ def test_the_suite_is_strict() -> None:
     options = PYTEST["pytest"]["ini_options"]
     assert options["filterwarnings"] == ["error"]
     assert options["xfail_strict"] is True
-    assert options["addopts"][:4] == ["-ra", "--strict-markers", "--strict-config", "--import-mode=importlib"]
+    strict = ["-ra", "--strict-markers", "--strict-config", "--import-mode=importlib"]
+    plugins = ["-p_hypothesis_pytestplugin", "-pnbval.plugin", "-ppytest_cov.plugin", "-pxdist.plugin"]
+    assert options["addopts"] == [*strict, "--disable-plugin-autoload", *plugins]
     assert options["testpaths"] == ["tests"]
 
 

@@ -262,7 +262,7 @@ class Explorable(anywidget.AnyWidget):
 
     def __setattr__(self, key: str, value: Any) -> None:
         """Set what can be set."""
-        if key in self._own() or not (key.startswith("_") or hasattr(type(self), key)):
+        if not key.startswith("_") and (key in self._own() or not hasattr(type(self), key)):
             self._check(key, value)
         super().__setattr__(key, value)
 
