@@ -329,19 +329,15 @@ def test_a_chapter_names_all_its_checks_and_where_they_are(chapter: str) -> None
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
-def test_claim_and_mutants_repeat(claim: Claim) -> None:
-    for check in (claim.check, *claim.mutants.values()):
-        first, again = (check(0) for _ in range(2))
-        for e, repeated in zip(parts(first), parts(again), strict=True):
-            assert repeated.measured == pytest.approx(e.measured, rel=1e-6, abs=1e-9)  # rounding depends on addresses
-            assert repeated.bound == pytest.approx(e.bound, rel=1e-6)
+def test_a_check_keeps_to_the_annotations_of_what_it_calls(claim: Claim) -> None:
+    assert all(e.holds for e in parts(claim.check(0)))
 
 
 # Annotations and coverage are looked at by the test above, on one seed: looking takes three times the checks' own time.
 @pytest.mark.no_cover
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
-def test_claim_holds_and_its_mutants_fail(claim: Claim) -> None:
+def test_claim_holds_its_mutants_fail_and_both_repeat(claim: Claim) -> None:
     verdict = judge(claim, SEEDS)
     print(Ledger([verdict]))
     failing = [seed for seed, parts in zip(SEEDS, verdict.evidence, strict=True) if not all(e.holds for e in parts)]
@@ -353,3 +349,10 @@ def test_claim_holds_and_its_mutants_fail(claim: Claim) -> None:
     for part, e in enumerate(verdict.tightest):
         breaks = [name for name, runs in verdict.mutants.items() if all(parts[part].fails for parts in runs)]
         assert breaks, f"no mutant breaks the part {e.what!r} on every seed"
+    again = judge(claim, SEEDS[:1])
+    for runs, repeated in zip(
+        (verdict.evidence, *verdict.mutants.values()), (again.evidence, *again.mutants.values()), strict=True
+    ):
+        for e, later in zip(runs[0], repeated[0], strict=True):
+            assert later.measured == pytest.approx(e.measured, rel=1e-6, abs=1e-9)  # rounding depends on addresses
+            assert later.bound == pytest.approx(e.bound, rel=1e-6)

@@ -10,7 +10,7 @@ import json
 import math
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -434,23 +434,25 @@ SAID: dict[type[Explorable], tuple[Callable[[Any, Seen], str], list[dict[str, li
 """Figure -> its sentence from its state and what it was drawn from, and the states in which it is asked."""
 
 
-def states(kind: type[Explorable]) -> Iterator[Explorable]:
-    for grid in SAID[kind][1]:
-        for values in itertools.product(*grid.values()):
-            yield kind(**dict(zip(grid, values, strict=True)))
+def states(kind: type[Explorable]) -> list[Explorable]:
+    grids = SAID[kind][1]
+    asked = [dict(zip(grid, values, strict=True)) for grid in grids for values in itertools.product(*grid.values())]
+    return [kind(**state) for state in asked]
 
 
-def wrong(kind: type[Explorable], old: str = "", new: str = "") -> list[str]:
-    figures, found = list(states(kind)), []
+def wrong(kind: type[Explorable], figures: Sequence[Explorable], old: str = "", new: str = "") -> list[str]:
+    found = []
     for figure, (words, seen) in zip(figures, shows(figures, old, new), strict=True):
         expected = SAID[kind][0](figure, seen)
         found += [f"said: {words}\nmeant: {expected}"] if words != expected else []
     return found
 
 
+@pytest.mark.no_cover
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_figure_says_what_it_shows(kind: type[Explorable]) -> None:
-    assert wrong(kind) == []
+    assert wrong(kind, states(kind)) == []
 
 
 def path(seen: Seen, *classes: str) -> list[float]:
@@ -542,6 +544,9 @@ FAULTS: dict[type[Explorable], tuple[str, str]] = {
 }
 
 
+@pytest.mark.no_cover
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_another_sentence_is_seen(kind: type[Explorable]) -> None:
-    assert wrong(kind, *FAULTS[kind])
+    figures = states(kind)
+    assert any(wrong(kind, figures[start : start + 8], *FAULTS[kind]) for start in range(0, len(figures), 8))

@@ -85,9 +85,9 @@ def test_style_types_and_spelling_are_checked_everywhere() -> None:
     assert recipe("lint") == ["ruff check .", "ruff format --check .", "pyright", "codespell"]
     assert PYTEST["ruff"]["extend-exclude"] == ["_build"]
     rules = PYTEST["ruff"]["lint"]
-    assert set(rules["select"]) >= {"E", "F", "W", "I", "UP", "B", "NPY", "RUF", "D"}
+    assert set(rules["select"]) >= {"E", "F", "W", "I", "UP", "B", "NPY", "RUF", "D", "TID251"}
     assert set(rules["ignore"]) <= {"F722", "F821", "RUF001", "RUF002", "RUF003", "D105"}
-    assert rules["per-file-ignores"] == {"tests/**": ["D"], "book/**": ["D", "B018"]}
+    assert rules["per-file-ignores"] == {"mtfl/**": ["TID251"], "tests/**": ["D"], "book/**": ["D", "B018"]}
     assert set(PYTEST["pyright"]["include"]) >= {"mtfl", "tests", "book", "benchmarks"}
     assert PYTEST["pyright"]["typeCheckingMode"] == "standard"
     assert [key for key in PYTEST["pyright"] if key.startswith("report")] == ["reportUndefinedVariable"]

@@ -204,3 +204,12 @@ def test_figures_share_the_outlines_of_characters() -> None:
     outline = '\n <path id="{}" d="M 0 1" transform="scale(0.015625)"/>'
     one, other, drawn = outline.format("A-1"), outline.format("A-2"), '<path id="A-1" d="M 0 1"/>'
     assert share_glyphs(one + other + drawn + one) == one + other + drawn
+
+
+def test_no_rule_asks_what_stands_last_in_a_page_that_still_comes_in() -> None:
+    """Of the blocks that have come in another is last each time: all that the rule speaks of is then styled anew."""
+    root = Path(__file__).parents[1]
+    sheets = [*root.glob("book/_static/*.css"), *root.glob("mtfl/**/*.css")]
+    assert len(sheets) >= 4
+    found = {sheet.name: re.findall(r".*(?:nth-last-|last-of-type).*", sheet.read_text("utf8")) for sheet in sheets}
+    assert {name: rules for name, rules in found.items() if rules} == {}

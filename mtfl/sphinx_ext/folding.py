@@ -196,6 +196,22 @@ class FoldCode(SphinxPostTransform):
                 cell["classes"].append("mtfl-silent")
 
 
+class LayOutEnd(SphinxPostTransform):
+    """Mark the last two sections of a page: they are laid out at once, so that a link into them finds its place.
+
+    A style sheet that asked for the last ones would see others last as the page comes in, and style each of them anew.
+    """
+
+    default_priority = 198
+    formats = ("html",)
+
+    def run(self, **options: Any) -> None:
+        """Mark them."""
+        for page in self.document.children:
+            for section in [child for child in page.children if isinstance(child, nodes.section)][-2:]:
+                section["classes"].append("mtfl-end")
+
+
 def add_switches(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Name the switches that a page needs."""
     body = context.get("body", "")
@@ -208,7 +224,7 @@ def setup(app: Sphinx) -> None:
     """Connect the steps."""
     app.add_node(proof_node, override=True, html=(visit_proof, None))
     app.add_node(folded_code, html=(visit_code, depart_code))
-    for step in (NameProofs, FoldCode):
+    for step in (NameProofs, FoldCode, LayOutEnd):
         app.add_post_transform(step)
     app.add_js_file("folding.js", loading_method="defer")
     app.connect("html-page-context", add_switches, priority=400)  # before the theme drops what is empty

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes a page's name on every page of the site, and all of a module on one page, then the next."""
+    """Run a test that takes a page's name on every page of the site: all such tests on one page, then on the next."""
     if "name" in metafunc.fixturenames:
-        metafunc.parametrize("name", PAGES, scope="module")
+        metafunc.parametrize("name", PAGES, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no lines of the package while the site is looked at: counting doubles the time of reading HTML."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +64,9 @@ def address(request: pytest.FixtureRequest, site: Path) -> str:
     return request.getfixturevalue("served") if request.param == "http" else site.resolve().as_uri() + "/"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shown(browser: Browser, served: str, name: str) -> Iterator[Opened]:
-    """A page of the site, opened once for those tests of a module that leave it as it is for the others."""
+    """A page of the site, opened once for those tests that leave it as it is for the others, those of screens last."""
     context = new_window(browser, permissions=CLIPBOARD)
     opened = Opened(context.new_page())
     opened.watch(served)

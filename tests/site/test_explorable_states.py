@@ -274,6 +274,7 @@ def accepted(kind: type[Explorable], **state: Any) -> bool:
     return True
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("way", ["address", "link"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_odd_breaks_a_figure(

@@ -152,7 +152,8 @@ def test_pairs_that_pull(look: Look, law: str, tasks: float, turn: int, lean: in
     assert_allclose(shown["pulls"], (pulls * (X @ w.T > 0))[:, 0].numpy(), atol=1e-12)
     assert_allclose(shown["gradient"], step.numpy(), atol=1e-12)
     assert_allclose(shown["displayed"], (step / step.norm()).numpy(), atol=1e-9)
-    aside = math.degrees(math.acos(step[:2] @ w[0, :2] / step[:2].norm() / w[0, :2].norm()))
+    across = step[0] * w[0, 1] - step[1] * w[0, 0]
+    aside = math.degrees(math.atan2(across.abs(), step[:2] @ w[0, :2]))
     above = math.degrees(math.atan2(step[2], step[:2].norm()))
     assert_allclose([shown["aside"], shown["above"]], [aside, above], atol=1e-5)
     assert f"the step points {aside:.0f}° from the neuron’s shadow" in words
@@ -458,7 +459,8 @@ def test_a_step_on_coloured_inputs(look: Look, ratio: float, angle: int, step: s
     assert_allclose(shown["G"], G.flatten().numpy(), atol=1e-12)
     energy = float((G @ M).square().sum() / G.square().sum())
     main = torch.linalg.svd(G)[2][0]
-    assert_allclose([shown["energy"], abs(shown["turn"])], [energy, math.degrees(math.acos(abs(main[1])))], atol=1e-5)
+    away = math.degrees(math.atan2(*main.abs().tolist()))
+    assert_allclose([shown["energy"], abs(shown["turn"])], [energy, away], atol=1e-5)
     assert f"points {abs(shown['turn']):.0f}° from M, energy {energy:.2f}" in words
     carried = Sigma @ M
     limit = 1.0 if step == "repaired" else float((carried @ M) ** 2 / carried.square().sum())

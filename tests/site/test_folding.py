@@ -93,7 +93,7 @@ CELLS = """all => all.map(cell => {
 
 def test_a_bar_stands_for_something(shown: Opened) -> None:
     page = shown.page
-    page.add_style_tag(content=AT_ONCE)
+    style = page.add_style_tag(content=AT_ONCE)
     assert page.evaluate(OPEN, "proof")[0] == page.evaluate(OPEN, "code")[0] == 0
     cells = page.locator("div.cell:has(> .mtfl-code)")
     for bar, height, has_output in cells.evaluate_all(CELLS):
@@ -102,6 +102,7 @@ def test_a_bar_stands_for_something(shown: Opened) -> None:
         switch(page, "code")
         assert all(bar >= 20 and height > bar for bar, height, _ in cells.evaluate_all(CELLS))
         switch(page, "code")
+    style.evaluate("node => node.remove()")
 
 
 # Links, searches and the browser's find lead into what is folded

@@ -136,7 +136,7 @@ def test_the_first_frame_has_the_readers_colours(
     assert set(first_frames(page, served + "intro.html", GROUNDS)) == {expected}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def visited(browser: Browser, served: str) -> Iterator[Page]:
     """A window in which a page has been open, so that nothing that pages share comes late."""
     window = new_window(browser)
@@ -148,11 +148,17 @@ def visited(browser: Browser, served: str) -> Iterator[Page]:
 
 def test_no_element_is_styled_twice_as_a_page_opens(visited: Page, browser: Browser, served: str, name: str) -> None:
     page = visited
-    page.goto("about:blank")  # what is left of the page before would be counted too
-    count = styled(browser, page, lambda: page.goto(served + name, wait_until="load"))
-    # Pseudo-elements count as well, and what scripts add; a page that is styled anew counts everything twice.
-    elements = page.evaluate("document.querySelectorAll('*').length")
-    assert count <= min(1.5 * elements, elements + 1000)
+
+    def opens_quietly() -> bool:
+        page.goto("about:blank")  # what is left of the page before would be counted too
+        count = styled(browser, page, lambda: page.goto(served + name, wait_until="load"))
+        # Pseudo-elements count as well, and what scripts add; a page that is styled anew counts everything twice.
+        elements = page.evaluate("document.querySelectorAll('*').length")
+        return count <= min(1.5 * elements, elements + 1000)
+
+    # A slow machine reads a page in pieces: now and then a figure comes in two of them and is styled twice. A page that
+    # a script styles anew is so each time.
+    assert any(opens_quietly() for _ in range(3))
 
 
 def test_a_page_that_is_styled_anew_is_seen(open_page: Callable[..., Opened], browser: Browser, served: str) -> None:
@@ -186,7 +192,8 @@ LANDINGS = """async ([names, frames]) => {
 }"""
 
 
-# The first and the last of the anchors within each block: a row of a long table moves with its table.
+# The first and the last of the anchors within each block: a row of a long table moves with its table. At most fifty,
+# from all over the page: what pushes one away pushes those after it.
 ENDS_OF_BLOCKS = f"""names => {{
     const first = new Map(), last = new Map();
     for (const name of names) {{
@@ -194,7 +201,8 @@ ENDS_OF_BLOCKS = f"""names => {{
         if (!first.has(block)) first.set(block, name);
         last.set(block, name);
     }}
-    return [...new Set([...first.values(), ...last.values()])];
+    const ends = [...new Set([...first.values(), ...last.values()])], step = Math.ceil(ends.length / 50);
+    return ends.filter((_, k) => k % step === 0);
 }}"""
 
 
@@ -319,9 +327,8 @@ def test_forced_colours_leave_boxes_marks_and_plots(open_page: Callable[..., Ope
     assert (ground, ink) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)")
 
 
-def test_markup_is_sound(site: Path) -> None:
-    found = {path.name: markup.faults(path.read_text("utf8")) for path in check_links.pages_of(site)}
-    assert {name: faults for name, faults in found.items() if faults} == {}
+def test_markup_is_sound(site: Path, name: str) -> None:
+    assert markup.faults((site / name).read_text("utf8")) == []
 
 
 @pytest.mark.parametrize(
@@ -343,7 +350,8 @@ def test_unsound_markup_is_seen(body: str, fault: str) -> None:
     assert markup.faults("<!DOCTYPE html><title></title>") == ["no language", "no title"]
 
 
-def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], address: str) -> None:
+def test_the_index_leads_to_the_first_page(open_page: Callable[..., Opened], site: Path, address: str) -> None:
+    assert markup.faults((site / "index.html").read_text("utf8")) == []
     page = open_page(address, "intro.html").page
     page.goto(address + "index.html", wait_until="commit")
     page.wait_for_url("**/intro.html")

@@ -29,14 +29,14 @@ INSIDE = re.compile(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def guarded() -> Iterator[str]:
     """The site's address under the policy."""
     with serve(SITE, HEADERS) as address:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def window(browser: Browser, guarded: str) -> Iterator[Opened]:
     """One window for all pages."""
     context = new_window(browser, reduced_motion="reduce")

@@ -281,11 +281,14 @@ ON_PAPER = """() => {
 }"""
 
 
-def test_nothing_is_cut_small_or_covered_on_paper(open_page: Callable[..., Opened], served: str, name: str) -> None:
-    page = open_page(served, name, viewport={"width": COLUMN, "height": 979}).page
+def test_nothing_is_cut_small_or_covered_on_paper(shown: Opened) -> None:
+    page = shown.page
+    page.set_viewport_size({"width": COLUMN, "height": 979})
     page.emulate_media(media="print")
     page.evaluate(SETTLED)
-    assert {kind: nodes for kind, nodes in page.evaluate(ON_PAPER).items() if nodes} == {}
+    found = page.evaluate(ON_PAPER)
+    page.emulate_media(media="screen")
+    assert {kind: nodes for kind, nodes in found.items() if nodes} == {}
 
 
 STATE = """() => [
