@@ -83,13 +83,17 @@ def test_figures_stand_without_asking_for_anything(open_page: Callable[..., Open
 # Controls
 
 CONTROLS = "input[type=range], fieldset:has(input[type=radio]), button, select"
-PICTURE = """figure => [...figure.querySelectorAll("svg *")].map(node =>
-    ["d", "transform", "cx", "cy", "x", "y", "rx", "ry", "width", "class", "fill-opacity"].map(
-        name => node.getAttribute(name)).join() + (node.children.length ? "" : node.textContent)).join("|")"""
-WORDS = "figure => figure.querySelector('svg[role=img]').getAttribute('aria-label')"
-READOUT = """control => control.matches("input[type=range]")
-    ? control.value + control.getAttribute("aria-valuetext") + control.parentElement.querySelector("output").textContent
-    : [...control.querySelectorAll("input")].map(input => input.checked).join()"""
+# What a reader sees of a figure and one of its controls: the picture, the words for it, and the control's own readout.
+SEEN = """(figure, control) => [
+    [...figure.querySelectorAll("svg *")].map(node =>
+        ["d", "transform", "cx", "cy", "x", "y", "rx", "ry", "width", "class", "fill-opacity"].map(
+            name => node.getAttribute(name)).join() + (node.children.length ? "" : node.textContent)).join("|"),
+    figure.querySelector("svg[role=img]").getAttribute("aria-label"),
+    control.matches("input[type=range]")
+        ? [control.value, control.ariaValueText, control.parentElement.querySelector("output").textContent].join()
+        : [...control.querySelectorAll("input")].map(input => input.checked).join(),
+]"""
+STAYED = f"""(figure, control) => ({SEEN})(figure, control).map((part, k) => part === window.before[k])"""
 
 # A native control says when it has been moved, whether or not the figure listens.
 LISTEN = """control => {
@@ -151,15 +155,15 @@ def stays(opened: Opened, n: int, way: str) -> list[str]:
     control.scroll_into_view_if_needed()
     what = control.evaluate("control => control.dataset.key ?? control.textContent")
     same = control.element_handle()  # moving it may change how many others stand before it
-    before = figure.evaluate(PICTURE), figure.evaluate(WORDS), same.evaluate(READOUT)
+    figure.evaluate(f"(figure, control) => {{ window.before = ({SEEN})(figure, control); }}", same)
     if control.is_enabled():
         control.evaluate(LISTEN)
         WAYS[way](page, control)
         page.evaluate("() => window.moved")
-    after = figure.evaluate(PICTURE), figure.evaluate(WORDS), same.evaluate(READOUT)
     is_button = same.evaluate("control => control.tagName") == "BUTTON"
     parts = ("picture", "words") if is_button else ("picture", "words", "readout")
-    return [f"{what}: {part}" for part, old, new in zip(parts, before, after, strict=False) if old == new]
+    stayed = figure.evaluate(STAYED, same)
+    return [f"{what}: {part}" for part, is_same in zip(parts, stayed, strict=False) if is_same]
 
 
 def dead_controls(opened: Opened, way: str) -> list[str]:
