@@ -51,7 +51,10 @@ export function openSteps(view, keys, follows, rest) {
     held = false;
     moving = false;
   };
-  view.el.addEventListener("input", () => (held = true), true);
+  view.el.addEventListener("input", () => {
+    moving &&= held; // what Play has moved is a step of its own
+    held = true;
+  }, true);
   view.el.addEventListener("change", release, true);
   for (const kind of ["pointerup", "pointercancel"]) // a slider that was moved away and back tells of no change
     view.el.addEventListener(kind, () => held && release(), true);
@@ -79,12 +82,15 @@ export function openTour(view, stops) {
   const leave = () => {
     if (place >= 0) stops[place].mark.classList.remove("mtfl-marked");
     card.remove();
+    document.removeEventListener("keydown", escape);
   };
   const end = () => {
+    const inside = view.el.contains(document.activeElement);
     leave();
     place = -1;
-    begin.focus();
+    if (inside) begin.focus();
   };
+  const escape = (event) => event.key === "Escape" && end();
   const show = (to, focus = next) => {
     if (to === stops.length) return end();
     leave();
@@ -98,11 +104,11 @@ export function openTour(view, stops) {
     skip.hidden = place + 1 === stops.length;
     next.textContent = place + 1 < stops.length ? `Next (${place + 1} of ${stops.length})` : "Done";
     host.append(card);
+    document.addEventListener("keydown", escape); // wherever the focus is: on a first visit it is nowhere
     if (!focus) return;
     (focus.hidden ? next : focus).focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
   };
-  view.el.addEventListener("keydown", (event) => event.key === "Escape" && place >= 0 && end());
   const kept = globalThis.mtfl?.kept, address = view.el.closest(".mtfl-figure")?.dataset.address; // there is none in Jupyter
   if (address && !address.includes("?") && kept?.(TOUR) === null && kept(TOUR, "seen") === "seen") show(0, null);
   return begin;

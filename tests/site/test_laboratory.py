@@ -582,6 +582,19 @@ def test_a_drag_and_a_time_of_play_are_one_step_each(open_page: Callable[..., Op
     assert page.get_by_role("button", name="Undo").get_attribute("aria-disabled") == "true"
 
 
+def test_a_change_after_play_is_a_step_of_its_own(open_page: Callable[..., Opened], home: str) -> None:
+    page = open_page(home, f"page.html{NAME}?{SMALL}").page
+    press(page, "Play")
+    page.wait_for_function("document.querySelector('.mtfl-x').inspect().rounds > 5")
+    press(page, "Pause")
+    page.wait_for_function(PAUSED)
+    played = address_of(page)
+    page.locator("[data-key=tasks]").press("ArrowLeft")
+    assert address_of(page) != played
+    press(page, "Undo")
+    assert address_of(page) == played
+
+
 def test_the_picture_is_saved_as_on_a_light_page(
     open_page: Callable[..., Opened], folder: Path, tmp_path: Path
 ) -> None:
@@ -705,6 +718,14 @@ def test_a_tour_begins_once_and_covers_no_button_of_training(
     page.get_by_role("button", name="One round").press("Escape")
     assert page.locator(".mtfl-tour").count() == 0
     assert opened.errors == []
+
+
+def test_a_first_visit_leaves_the_tour_by_a_key(open_page: Callable[..., Opened], home: str) -> None:
+    page = open_page(home, "first.html").page
+    page.locator(".mtfl-tour").wait_for()
+    page.keyboard.press("Escape")
+    assert page.locator(".mtfl-tour").count() == 0
+    assert page.evaluate("document.activeElement === document.body && scrollY === 0")
 
 
 @pytest.mark.parametrize("where", ["page.html", f"first.html{NAME}?{SMALL}"])

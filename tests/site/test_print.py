@@ -233,7 +233,7 @@ ON_PAPER = """() => {
     const right = (node) => node.getBoundingClientRect().right;
     for (const node of document.querySelectorAll(
         "button, input, select, textarea, nav, dialog, [role=slider]:not(.mtfl-scrub), .headerlink, .mtfl-tools, "
-            + ".mtfl-needs-kernel")) {
+            + ".mtfl-needs-kernel, .mtfl-x summary")) {
         if (shows(node)) found.controls.push(name(node));
     }
     for (const node of article.querySelectorAll("*:not(svg *, mjx-math *, mjx-assistive-mml, mjx-assistive-mml *)")) {
@@ -265,7 +265,8 @@ ON_PAPER = """() => {
     };
     for (const summary of article.querySelectorAll("details > summary")) {
         const next = summary.nextElementSibling;
-        if (next && !shows(summary) && getComputedStyle(next).breakBefore !== "auto") found.tied.push(name(next));
+        if (!next || !shows(next) || shows(summary)) continue;
+        if (getComputedStyle(next).breakBefore !== "auto") found.tied.push(name(next));
     }
     const floats = [...article.querySelectorAll("figure")].some((one) => getComputedStyle(one).float !== "none");
     if (floats) for (const node of article.querySelectorAll("section > *:not(section)")) visit(node);
