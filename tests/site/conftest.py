@@ -66,7 +66,7 @@ def address(request: pytest.FixtureRequest, site: Path) -> str:
 
 @pytest.fixture(scope="session")
 def shown(browser: Browser, served: str, name: str) -> Iterator[Opened]:
-    """A page of the site, opened once for those tests that leave it as it is for the others, those of screens last."""
+    """A page of the site, opened once for those tests that leave it as it is for the others."""
     context = new_window(browser, permissions=CLIPBOARD)
     opened = Opened(context.new_page())
     opened.watch(served)

@@ -194,10 +194,11 @@ def test_nothing_is_wider_than_a_sheet(shown: Opened) -> None:
     assert whole <= SHEET  # else a browser prints all in a smaller size
 
 
-def test_nothing_is_cut_on_any_screen(shown: Opened) -> None:
-    answers = shown.page.locator("section[id^=exercises] .cell_output")
+def test_nothing_is_cut_on_any_screen(open_page: Callable[..., Opened], served: str, name: str) -> None:
+    opened = open_page(served, name)  # who has followed links on a page has moved the list beside it
+    answers = opened.page.locator("section[id^=exercises] .cell_output")
     assert not any(answer.is_visible() for answer in answers.all())  # as long as solutions are folded
-    assert [fault for width in WIDTHS for fault in faults(shown, width)] == []
+    assert [fault for width in WIDTHS for fault in faults(opened, width)] == []
 
 
 def written(folder: Path, body: str) -> str:
