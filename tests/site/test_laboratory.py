@@ -293,6 +293,7 @@ def test_a_new_task_tells_features_apart(open_page: Callable[..., Opened], home:
     page.locator("[data-key=examples]").press("Home")
     page.locator("[data-key=examples]").press("ArrowRight")
     page.wait_for_function("document.querySelector('.mtfl-x').inspect().transfer.examples === 16")
+    page.wait_for_function("location.hash.includes('examples=16')")
     page.reload()  # the address holds that a head was asked for
     found = at_rest(page, 60)["transfer"]
     assert found["examples"] == 16 and found["rounds"] == 60
