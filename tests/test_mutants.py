@@ -47,7 +47,7 @@ def test_every_fault_can_be_read_by_python(file: str) -> None:
     assert len(found) > 10
     assert all((ROOT / "tests" / name.partition("::")[0]).exists() for name in TESTS[file])
     assert all(fault.planted(SOURCES[file]) != SOURCES[file] for fault in found)
-    for fault in found[::7] if file.endswith(".py") else []:
+    for fault in found if file.endswith(".py") else []:
         ast.parse(fault.planted(SOURCES[file]))
 
 

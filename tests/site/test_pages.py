@@ -192,8 +192,7 @@ LANDINGS = """async ([names, frames]) => {
 }"""
 
 
-# The first and the last of the anchors within each block: a row of a long table moves with its table. At most
-# fifteen, from all over the page: what pushes one away pushes those after it.
+# The first and the last of the anchors within each block: a row of a long table moves with its table.
 ENDS_OF_BLOCKS = f"""names => {{
     const first = new Map(), last = new Map();
     for (const name of names) {{
@@ -201,8 +200,7 @@ ENDS_OF_BLOCKS = f"""names => {{
         if (!first.has(block)) first.set(block, name);
         last.set(block, name);
     }}
-    const ends = [...new Set([...first.values(), ...last.values()])], step = Math.ceil(ends.length / 15);
-    return ends.filter((_, k) => k % step === 0);
+    return [...new Set([...first.values(), ...last.values()])];
 }}"""
 
 
