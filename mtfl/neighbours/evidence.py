@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from scipy.special import betainc
-from scipy.stats import rankdata
 from torch import Tensor
 
 from mtfl import _checks
@@ -67,6 +66,8 @@ def area_under_curve(usual: Float[Tensor, " n"], odd: Float[Tensor, " k"]) -> fl
     Raises:
         TypeError, ValueError: if one is no array of finite numbers on one axis, or their dtypes differ.
     """
+    from scipy.stats import rankdata  # its import takes longer than the rest of mtfl
+
     _checks.tensors("area_under_curve", usual=usual, odd=odd)
     n = _checks.shape("area_under_curve", "usual", usual, "n")["n"]
     k = _checks.shape("area_under_curve", "odd", odd, "k")["k"]

@@ -9,12 +9,6 @@ from pathlib import Path
 
 from mtfl.sweeps.plan import Sweep
 
-try:
-    from mtfl.sweeps.dataset import dataset, export, note
-    from mtfl.sweeps.runner import open_sweep, run_sweep, status
-except ModuleNotFoundError as error:
-    sys.exit(str(error))
-
 _PROGRAM = "python -m mtfl.sweeps"
 
 
@@ -41,6 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     write.add_argument("--results", nargs="+", default=(), metavar="NAME", help="these results only (default: all)")
     options = parser.parse_args(arguments)
+    try:  # here, since each worker process imports this module, and needs none of these
+        from mtfl.sweeps.dataset import dataset, export, note
+        from mtfl.sweeps.runner import open_sweep, run_sweep, status
+    except ModuleNotFoundError as error:
+        sys.exit(str(error))
     try:
         if options.command == "run":
             found = run_sweep(

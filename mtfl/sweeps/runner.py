@@ -6,20 +6,19 @@ import json
 import logging
 import os
 import queue
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from mtfl import _checks
 from mtfl.sweeps.dataset import dataset, write_zarr
 from mtfl.sweeps.journal import VERSIONS, Journal, Run, allowed, replace, run_key
 from mtfl.sweeps.plan import Sweep, Value, check_path
+from mtfl.sweeps.worker import perform, sentence_of
 
 with _checks.extra("sweeps"):
     import cryptography  # noqa: F401  # Security.temporary needs it
@@ -303,29 +302,5 @@ def _finished(
             raise ConnectionError(f"sweep: the scheduler must be there to the end; got none any more. {kept}")
         if future.status == "error":
             _, error, _ = result
-            result = Run(point, seed, {}, 0.0, VERSIONS, _sentence(error))
+            result = Run(point, seed, {}, 0.0, VERSIONS, sentence_of(error))
         yield result
-
-
-def perform(point: dict[str, Value], seed: int, *, sweep: Sweep) -> Run:
-    """Do one run, in a worker process, on one thread; what goes wrong becomes the run's error.
-
-    Args:
-        point: the combination of the grid.
-        seed: of all that is drawn.
-        sweep: the plan.
-    """
-    torch.set_num_threads(1)  # the cluster's processes fill the cores
-    os.environ["TQDM_DISABLE"] = "1"  # the sweep has a bar of its own
-    results, error = {}, ""
-    start = time.perf_counter()
-    try:
-        numbers = sweep.experiment.run(sweep.settings_at(point), seed)
-        results = dict(zip(sweep.experiment.results, numbers, strict=True))
-    except Exception as caught:  # whatever it is, the others go on
-        error = _sentence(caught)
-    return Run(point, seed, results, time.perf_counter() - start, VERSIONS, error)
-
-
-def _sentence(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
