@@ -17,7 +17,7 @@ from itertools import chain
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.text import Text
@@ -43,7 +43,9 @@ def markup(figure: Figure) -> str:
     for number, piece in enumerate(pieces):
         for artist in piece:
             artist.set_gid(f"piece-{number}")
-    drawn = Bbox.union([_box(piece) for piece in pieces])
+    # Texts are measured once: each artist would make a renderer of its own.
+    renderer = RendererSVG(72 * figure.get_figwidth(), 72 * figure.get_figheight(), io.StringIO(), image_dpi=72)
+    drawn = Bbox.union([_box(piece, renderer) for piece in pieces])
     whole = Bbox.from_extents(0, drawn.y0, 72 * figure.get_figwidth(), drawn.y1)  # nothing blank above and below
     height = 72 * figure.get_figheight()
     if len(pieces) == 1:
@@ -51,7 +53,7 @@ def markup(figure: Figure) -> str:
         return _svg(_drawn(figure, 1)[0], whole, height, style)
     alone = [artist for artist, *others in pieces if isinstance(artist, Axes) and not others]
     _label_each([ax for ax in alone if ax.get_subplotspec()])
-    boxes = [_box(piece) for piece in pieces]
+    boxes = [_box(piece, renderer) for piece in pieces]
     least = [box.width * _LEGIBLE * 72 / 96 / _smallest(piece) for box, piece in zip(boxes, pieces, strict=True)]
     grids = [ax.get_subplotspec() if isinstance(ax, Axes) else None for ax, *_ in pieces]
     places = [_place(*each, whole) for each in zip(boxes, least, grids, strict=True)]
@@ -112,9 +114,9 @@ def _label_each(axes: Sequence[Axes]) -> None:
                 one.set_label_text(found.pop(), gid=_OWN)
 
 
-def _box(piece: Iterable[Artist]) -> Bbox:
+def _box(piece: Iterable[Artist], renderer: RendererSVG) -> Bbox:
     """What a piece covers, in points from the lower left corner of the figure."""
-    boxes = [box for artist in piece if (box := artist.get_tightbbox()) is not None]
+    boxes = [box for artist in piece if (box := artist.get_tightbbox(renderer)) is not None]
     return Bbox.union(boxes).padded(_MARGIN)
 
 
