@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mtfl.claims import __main__ as claims
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -24,22 +26,50 @@ def said(*command: str, folder: Path = ROOT) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "sentence"),
+    ("seeds", "sentence"),
     [
-        (["-m", "mtfl.claims", "--seeds", "0"], "python -m mtfl.claims: --seeds must be at least 1; got 0. "),
-        (["-m", "mtfl.claims", "--seeds", "9" * 12], "python -m mtfl.claims: --seeds must be at most 10000; got 999"),
-        (["-m", "mtfl.claims", "--seeds", "x"], "argument --seeds: invalid int value: 'x'"),
-        (["book/execute.py", "--store", "nosuch"], "--store: NOTEBOOK must be one of 01_setup, "),
-        (["-m", "benchmarks", "--out", "nosuch"], "python -m benchmarks: --out must be a folder; got nosuch. "),
-        (["-m", "benchmarks", "--peak", "tiny", "nosuch"], "--peak must be one of S, M, L, tiny and one of "),
-        (["-m", "benchmarks", "--parts", "nosuch"], "argument --parts: invalid choice: 'nosuch'"),
+        ("0", "python -m mtfl.claims: --seeds must be at least 1; got 0. "),
+        ("9" * 12, "python -m mtfl.claims: --seeds must be at most 10000; got 999"),
+        ("x", "argument --seeds: invalid int value: 'x'"),
     ],
 )
-def test_a_command_refuses_in_a_sentence(command: list[str], sentence: str) -> None:
-    status, words = said(sys.executable, *command)
+def test_checking_the_claims_is_refused_in_a_sentence(
+    seeds: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        claims.main(["--seeds", seeds])
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_running_the_notebooks_is_refused_in_a_sentence() -> None:
+    status, words = said(sys.executable, "book/execute.py", "--store", "nosuch")
     assert status == 2
-    assert sentence in words
+    assert "--store: NOTEBOOK must be one of 01_setup, " in words
     assert "Traceback" not in words
+
+
+# One process, which sets its affinity, for all that the command refuses.
+BENCHMARKS = """
+import sys
+from benchmarks.__main__ import main
+
+for arguments in ("--out nosuch", "--peak tiny nosuch", "--parts nosuch"):
+    sys.argv[1:] = arguments.split()
+    try:
+        main()
+    except SystemExit as ended:
+        print("ended with", ended.code, file=sys.stderr)
+"""
+
+
+def test_timing_the_training_is_refused_in_a_sentence() -> None:
+    status, words = said(sys.executable, "-c", BENCHMARKS)
+    out, peak, parts = words.split("ended with 2\n")[:3]
+    assert "python -m benchmarks: --out must be a folder; got nosuch. " in out
+    assert "--peak must be one of S, M, L, tiny and one of " in peak
+    assert "argument --parts: invalid choice: 'nosuch'" in parts
+    assert status == 0 and "Traceback" not in words
 
 
 @pytest.mark.parametrize(

@@ -482,8 +482,9 @@ def test_ink_follows_the_page_in_the_atlas() -> None:
 
 def test_importing_the_package_loads_no_heavy_ones() -> None:
     code = (
-        "import sys, mtfl, mtfl.transfer, mtfl.claims, mtfl.population\n"
-        "heavy = {'matplotlib', 'ipywidgets', 'dask', 'sphinx', 'sklearn', 'IPython'}\n"
+        "import sys, mtfl, mtfl.transfer, mtfl.claims, mtfl.population, mtfl.sweeps\n"
+        "heavy = {'matplotlib', 'anywidget', 'ipywidgets', 'traitlets', 'IPython', 'sphinx', 'sklearn'}\n"
+        "heavy |= {'dask', 'distributed', 'xarray', 'zarr', 'pandas'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

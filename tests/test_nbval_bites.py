@@ -10,9 +10,9 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import nbformat
-import pytest
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from waiting import HANG
@@ -24,11 +24,11 @@ NOTEBOOK = ROOT / "book" / "reproduce.ipynb"  # the quickest
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path) -> CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
-def nbval(notebook: NotebookNode, folder: Path) -> subprocess.CompletedProcess[str]:
+def nbval(notebook: NotebookNode, folder: Path) -> CompletedProcess[str]:
     """Run nbval as `make test` does, on a notebook in a folder of its own."""
     nbformat.write(notebook, str(folder / "copy.ipynb"))
     shutil.copy(ROOT / "book" / "conftest.py", folder)
@@ -81,13 +81,14 @@ def test_stored_outputs_are_reproduced_and_a_changed_number_is_seen(tmp_path: Pa
     assert f"2 failed, {len(code)} passed" in result.stdout
 
 
-def build(folder: Path, sources: dict[str, str], kernel: str = "python3") -> subprocess.CompletedProcess[str]:
-    """Do as `make book` does, for a book of these notebooks of one cell each."""
+def build(folder: Path, sources: dict[str, str], kernels: dict[str, str] | None = None) -> CompletedProcess[str]:
+    """Do as `make book` does, for a book of these notebooks of one cell each, some with a kernel of another name."""
     book = folder / "book"
     book.mkdir()
-    metadata = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}}
     for name, source in sources.items():
         cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(source)]
+        kernel = (kernels or {}).get(name, "python3")
+        metadata = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}}
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), str(book / f"{name}.ipynb"))
     first, *others = sources
     chapters = "".join(f"- file: {name}\n" for name in others)
@@ -103,19 +104,14 @@ def build(folder: Path, sources: dict[str, str], kernel: str = "python3") -> sub
     return run([str(Path(sys.executable).with_name("jupyter-book")), "build", "book", *flags], folder)
 
 
-@pytest.mark.parametrize(
-    ("source", "kernel", "message"),
-    [
-        ("raise ValueError('no')", "python3", "ValueError"),
-        ("print('hello')", "no-such-kernel", "No such kernel named no-such-kernel"),
-        ("import os\nos._exit(1)", "python3", "Kernel died"),
-    ],
-    ids=["an exception", "a missing kernel", "a dead kernel"],
-)
-def test_the_build_refuses(tmp_path: Path, source: str, kernel: str, message: str) -> None:
-    result = build(tmp_path, {"page": source}, kernel)
+def test_the_build_refuses_an_exception_a_missing_and_a_dead_kernel(tmp_path: Path) -> None:
+    sources = {"error": "raise ValueError('no')", "missing": "print('hello')", "dead": "import os\nos._exit(1)"}
+    result = build(tmp_path, sources, {"missing": "no-such-kernel"})
     assert result.returncode != 0
-    assert message in result.stdout + result.stderr
+    missing, dead = "missing.ipynb: No such kernel named no-such-kernel", "dead.ipynb: Kernel died"
+    for told in ("error.ipynb: An error", "ValueError", missing, dead):
+        assert told in result.stderr
+    assert "notebooks: 0 run, 3 failed, 0 unchanged" in result.stdout
 
 
 def test_the_build_refuses_a_warning_and_shows_a_print_that_arrives_in_pieces_whole(tmp_path: Path) -> None:
