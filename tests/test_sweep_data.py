@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -11,7 +12,6 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ from mtfl.sweeps import Journal, Run, Sweep
 from mtfl.sweeps.__main__ import main
 
 BOOK = Path(__file__).parents[1] / "book"
-SWEEPS = {path.stem: Sweep.read(path) for path in sorted((BOOK / "sweeps").glob("*.toml"))}
-TABLES = {path.stem: pd.read_csv(path) for path in sorted((BOOK / "data").glob("*.csv"))}
+NAMES = [path.stem for path in sorted((BOOK / "sweeps").glob("*.toml"))]
 MADE = json.loads((BOOK / "data" / "made.json").read_text(encoding="utf-8"))
 # Of each day its own draw. MTFL_DAY=2026-11-27 repeats that of another day.
 DAY = os.environ.get("MTFL_DAY") or date.today().isoformat()
@@ -32,6 +31,16 @@ MEANS = ("relabel", "unseen", "prompts", "attacks", "probes", "flips")
 """Experiments whose runs are means over ten tasks or over hundreds of inputs each."""
 
 TOLERANCE = 0.01  # sums are taken in another order on another processor
+
+
+@functools.cache
+def sweep_of(name: str) -> Sweep:
+    return Sweep.read(BOOK / "sweeps" / f"{name}.toml")
+
+
+@functools.cache
+def table_of(name: str) -> pd.DataFrame:
+    return pd.read_csv(BOOK / "data" / f"{name}.csv")
 
 
 def results_at(sweep: Sweep, point: dict[str, Any], seed: int) -> dict[str, float]:
@@ -54,14 +63,14 @@ def no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_sweep_has_its_data_and_its_command() -> None:
-    assert SWEEPS.keys() == TABLES.keys()
+    assert [path.stem for path in sorted((BOOK / "data").glob("*.csv"))] == NAMES
     text = (BOOK / "reproduce.ipynb").read_text(encoding="utf-8")
-    assert [name for name in SWEEPS if f"`{name}`" not in text] == []
+    assert [name for name in NAMES if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", NAMES)
 def test_data_cover_their_sweep(name: str) -> None:
-    sweep, table = SWEEPS[name], TABLES[name]
+    sweep, table = sweep_of(name), table_of(name)
     axes, by_seed = list(sweep.grid), "seed" in table
     assert list(table.columns[: len(axes) + by_seed]) == [*axes, *["seed"] * by_seed]
     assert len(table) == sweep.size // (1 if by_seed else sweep.seeds)
@@ -72,16 +81,16 @@ def test_data_cover_their_sweep(name: str) -> None:
     names = list(asked.columns)
     stored = table.sort_values(names)  # which the digits that the file keeps leave in their order
     for column, values in asked.sort_values(names).items():
-        same = partial(np.allclose, rtol=1e-3) if pd.api.types.is_numeric_dtype(values) else np.array_equal
+        same = functools.partial(np.allclose, rtol=1e-3) if pd.api.types.is_numeric_dtype(values) else np.array_equal
         assert same(stored[column], values)
     assert sweep.seeds >= (10 if sweep.name in MEANS else 20)
     assert (BOOK / "data" / f"{name}.csv").stat().st_size < 100_000
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", NAMES)
 def test_data_are_those_that_their_command_made(name: str) -> None:
     """Who changes a file by hand, or a sweep without its data, meets this."""
-    sweep, table, made = SWEEPS[name], TABLES[name], MADE[f"{name}.csv"]
+    sweep, table, made = sweep_of(name), table_of(name), MADE[f"{name}.csv"]
     assert made.keys() == {"command", "sweep", "versions", "sha256"}
     assert hashlib.sha256((BOOK / "data" / f"{name}.csv").read_bytes()).hexdigest() == made["sha256"]
     assert made["sweep"] == sweep.fingerprint
@@ -98,14 +107,14 @@ def test_data_are_those_that_their_command_made(name: str) -> None:
         (out / "sweep.json").write_text(json.dumps(few.content()))
         main(["export", folder, str(out / "a.csv"), *command[len(begins.split()) :]])
         assert list(pd.read_csv(out / "a.csv").columns) == list(table.columns)
-    assert set(MADE) == {f"{name}.csv" for name in SWEEPS}
+    assert set(MADE) == {f"{name}.csv" for name in NAMES}
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", NAMES)
 def test_all_rows_are_possible(name: str) -> None:
     """Shares between 0 and 1, percentiles in order, accuracies a number of test inputs."""
-    table = TABLES[name]
-    assert list(impossible(table, SWEEPS[name])) == []
+    table = table_of(name)
+    assert list(impossible(table, sweep_of(name))) == []
 
 
 def impossible(table: pd.DataFrame, sweep: Sweep) -> Iterator[str]:
@@ -149,7 +158,7 @@ def impossible(table: pd.DataFrame, sweep: Sweep) -> Iterator[str]:
     ],
 )
 def test_an_impossible_row_is_seen(name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    assert list(impossible(change(TABLES[name]), SWEEPS[name]))
+    assert list(impossible(change(table_of(name)), sweep_of(name)))
 
 
 def is_settled(sweep: Sweep, point: dict[str, Any], seed: int) -> bool:
@@ -164,10 +173,10 @@ def is_settled(sweep: Sweep, point: dict[str, Any], seed: int) -> bool:
 
 @pytest.mark.no_cover
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_few_runs_again(name: str) -> None:
     """Which ones, the day says: what fails is repeated with MTFL_DAY."""
-    sweep, table = SWEEPS[name], TABLES[name]
+    sweep, table = sweep_of(name), table_of(name)
     draw, by_seed = random.Random(f"{DAY} {name}"), "seed" in table
     for _ in range(50):
         point, seed = draw.choice(list(sweep.points())), draw.randrange(sweep.seeds)
@@ -185,15 +194,15 @@ def test_a_few_runs_again(name: str) -> None:
         )
 
 
-REPRESENTED = [(n, kind) for n in SWEEPS if n.startswith("digits") for kind in SWEEPS[n].grid["representation"]]
+REPRESENTED = [(n, kind) for n in NAMES if n.startswith("digits") for kind in sweep_of(n).grid["representation"]]
 
 
 @pytest.mark.parametrize(("name", "kind"), REPRESENTED)
 def test_each_representation_gives_again_what_is_stored(name: str, kind: str) -> None:
     """All of them, every day: a day's draw has one of each sweep."""
-    sweep, seed = SWEEPS[name], 2
+    sweep, seed = sweep_of(name), 2
     point = {axis: values[len(values) // 3] for axis, values in sweep.grid.items()} | {"representation": kind}
-    stored = row(TABLES[name], point | {"seed": seed})
+    stored = row(table_of(name), point | {"seed": seed})
     found = results_at(sweep, point, seed)
     assert {key: found[key] for key in found if key in stored} == pytest.approx(
         {key: stored[key] for key in found if key in stored}, abs=TOLERANCE
@@ -201,6 +210,6 @@ def test_each_representation_gives_again_what_is_stored(name: str, kind: str) ->
 
 
 def test_another_seed_is_not_within_tolerance() -> None:
-    sweep, table, point = SWEEPS["recovery"], TABLES["recovery"], {"d": 48, "tasks": 4}
+    sweep, table, point = sweep_of("recovery"), table_of("recovery"), {"d": 48, "tasks": 4}
     found, other = results_at(sweep, point, 0), row(table, point | {"seed": 1})
     assert any(abs(found[result] - other[result]) > TOLERANCE for result in found if result in other)
