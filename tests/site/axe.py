@@ -75,9 +75,9 @@ KEYBOARD_REACHES_WHAT_SCROLLS = """() => [...document.querySelectorAll(
 def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> list[str]:
     """What axe-core finds on a page, less the theme's own faults: in its colours, and by all its other rules."""
     page = opened.page
+    page.evaluate(FLATTEN)  # before all is laid out
     page.add_style_tag(content=AT_ONCE)
     page.add_script_tag(path=axe_script())
-    page.evaluate(FLATTEN)
     options: dict[str, Any] = {"resultTypes": ["violations", "incomplete"]}
     reports = [page.evaluate(COLOURS_OF_LOOKS, options | {"runOnly": COLOURS})] if colours else []
     if other:
