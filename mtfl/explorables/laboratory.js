@@ -141,7 +141,7 @@ function runInPython(state, most, names) {
   lines.push(rule === "Adam" ? `    representation_step=Adam(${real(state.rate)}),` : `    representation_step=${real(Number((state.step * tasks).toPrecision(12)))},`);
   lines.push(`    weight_decay=${real(state.decay)},`, ")");
   lines.push(`trained = mtfl.pretrain(start, inputs, ${labels === "centred" ? "centred(tasks)" : "tasks"}, settings, generator=random["batches"])`);
-  lines.push("print(trained.history.energy[-1], trained.history.conditioning[-1])");
+  lines.push("history = trained.history", 'print(f"energy {history.energy[-1]:.3f}, conditioning {history.conditioning[-1]:.3f}")');
   return { note: not.length ? `# mtfl.pretrain does without ${not.join(" and ")}.\n` : "", lines: lines.join("\n") };
 }
 
@@ -204,7 +204,7 @@ export function render({ model, el }) {
     const n = run.energy.length - 1;
     if (n < 0) return `A network is made for ${what}, with d = ${settings.d} and ${shown(settings.batch)} inputs in a batch.${line}${also}`;
     if (n === 0) return `${busy ? "Training begins" : "Before training"} on ${what}, with d = ${settings.d} and ${shown(settings.batch)} inputs in a batch, the neurons point everywhere: ${held(run)}.${line}${also}`;
-    const second = other ? ` With ${settings.against} instead it is ${per(other.energy.at(-1))}, ${even(other.conditioning.at(-1))}, ${per(other.accuracy.at(-1))}.` : "";
+    const second = other ? ` With ${settings.against} instead energy is ${per(other.energy.at(-1))}, ${even(other.conditioning.at(-1))}, and accuracy ${per(other.accuracy.at(-1))}.` : "";
     const when = !busy ? `After ${rounded(n)}` : playing ? `So far, after ${rounded(n)}` : `So far, after ${n} of ${rounded(view.get("rounds"))}`;
     return `${when} on ${what}, ${held(run)}, and ${right(run)}.${second}${line}${also}`;
   };
