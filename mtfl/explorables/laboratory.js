@@ -394,7 +394,7 @@ export function render({ model, el }) {
       slider(view, "batch", { label: "Inputs n in a batch", stops: stops(16, 32, 64, 128, 256, 512, 1024, 2048) })));
   const asking = row(press, menu(view, "new_task", { label: "Task", values: { parity: "parity", majority: "majority", another: "another of this kind", painted: "painted by you" } }));
   const tour = openTour(view, [
-    { mark: bar, host: buttons, words: "Play trains the network, One round makes a single round. Each dot is a neuron, placed by what it holds of two hidden features." },
+    { mark: bar, host: buttons, words: "Play trains the network. Each dot is one of its neurons." },
     { mark: said, host: said, words: "This sentence says what came of it. As it trains, the charts show it round by round; the dashed line is the theory’s." },
     { mark: data, host: data, words: "Change what you like: the network is trained anew, for as many rounds. Undo takes a change back, and so does Ctrl+Z." },
     { mark: second, host: second, words: "A second run, in vermilion, begins with the same weights and sees the same draws. It differs in what you choose here." },

@@ -695,10 +695,13 @@ def test_a_tour_begins_once_and_covers_no_button_of_training(
         play = page.get_by_role("button", name="Play").bounding_box()
         card, marked = page.locator(".mtfl-tour").bounding_box(), page.locator(".mtfl-marked").bounding_box()
         assert play is not None and card is not None and marked is not None
-        assert card["y"] >= play["y"] + play["height"]
+        assert apart(card, play)
         assert card["x"] >= 0 and card["x"] + card["width"] <= width
         assert card["y"] + card["height"] <= 740
-        assert 0 <= marked["y"] <= card["y"] - marked["height"]  # what it tells of is seen
+        if place == 1:  # it covers none of the pictures
+            assert all(apart(card, box) for svg in page.locator("svg").all() if (box := svg.bounding_box()))
+        else:
+            assert 0 <= marked["y"] <= card["y"] - marked["height"]  # what it tells of is seen
         if place == 3:
             page.get_by_role("button", name="Back").press("Enter")
             assert page.get_by_role("group", name="Tour, 2 of 5").is_visible()
@@ -712,6 +715,15 @@ def test_a_tour_begins_once_and_covers_no_button_of_training(
     at_rest(page, 0)
     assert page.locator(".mtfl-tour").count() == 0  # it was seen
     press(page, "Tour")
+def apart(one: Any, other: Any) -> bool:
+    """Whether two boxes have no point in common."""
+    return any(
+        first[start] + first[size] <= second[start]
+        for start, size in (("x", "width"), ("y", "height"))
+        for first, second in ((one, other), (other, one))
+    )
+
+
     assert tour.is_visible()
     page.emulate_media(media="print")
     assert not tour.is_visible()
@@ -736,3 +748,10 @@ def test_no_tour_where_nothing_is_kept_or_a_state_was_asked_for(
     page = open_page(home, where).page
     at_rest(page, 0)
     assert page.locator(".mtfl-tour").count() == 0
+def test_a_first_visit_on_a_phone_sees_the_tour_at_once(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "laboratory.html", viewport={"width": 360, "height": 740}).page
+    card = page.locator(".mtfl-tour").bounding_box()
+    assert card is not None and card["y"] + card["height"] <= 740
+    assert page.evaluate("scrollY") == 0
+
+
