@@ -166,7 +166,7 @@ export function render({ model, el }) {
   let ended = "", telling = 0, fitting = false, fitted = "", stopping = false; // `fitted`: what a head was fitted to last
   const setting = () => Object.fromEntries(WHAT_RUNS.map((name) => [name, view.get(name)]));
 
-  const progress = html("span", { class: "mtfl-progress" }), transferWords = html("p", { class: "mtfl-caption mtfl-two" });
+  const progress = html("span", { class: "mtfl-progress" }), transferWords = html("p", { class: "mtfl-caption mtfl-two" }), sizes = html("p", { class: "mtfl-caption mtfl-sizes" });
   const draw = () => {
     drawing = false;
     const [run] = runs, n = run.energy.length - 1, starting = n < 0;
@@ -176,6 +176,8 @@ export function render({ model, el }) {
     progress.textContent = failed ? "Stopped" : starting ? "Making the network" : busy && !playing ? `Round ${n} of ${view.get("rounds")}` : `Round ${n}`;
     const begun = playing ? "Training goes on until you press Pause." : view.get("rounds") > 0 ? `Training for ${rounded(view.get("rounds"))}.` : "The network is being made.";
     view.say(describe(), busy ? begun : (failed ? "" : ended) + describe());
+    const { d, r, tasks, batch, neurons } = settings;
+    sizes.textContent = `Dimension d = ${d}, features r = ${r}, tasks T = ${tasks}, inputs in a batch n = ${shown(batch)}, neurons m = ${neurons}.`;
     if (starting) return; // till then the pictures stay as they were
     pictures.draw({ settings, runs, first: view.get("first"), second: view.get("second"), accuracies: transfer?.accuracies, asked: wantsHead() });
     transferWords.setAttribute("aria-busy", fitting);
@@ -330,8 +332,8 @@ export function render({ model, el }) {
   const savePicture = () => {
     const { features, directions, energy, conditioning, accuracy, spectrum, kernel, bars } = pictures, state = Object.keys(model.get("settings")).map((name) => `${name}=${view.get(name)}`).join("&");
     const parts = [[PLANES[0], features], [PLANES[1], directions], ["Energy", energy], ["Conditioning", conditioning], ["Fresh inputs", accuracy], [SPECTRUM, spectrum],
-      [KERNEL, kernel.firstElementChild], ...(transfer ? [["A new task", bars]] : [])];
-    handOver("laboratory.svg", "image/svg+xml", asSvg(el, parts.filter(([, node]) => node), `${describe()} ${transferWords.textContent}`.trim(), state));
+      [KERNEL, kernel], ...(transfer ? [["A new task", bars]] : [])];
+    handOver("laboratory.svg", "image/svg+xml", asSvg(el, parts, `${describe()} ${transferWords.textContent} ${sizes.textContent}`, state));
   };
 
   // A new task
@@ -380,7 +382,7 @@ export function render({ model, el }) {
   const againstOff = (value) => OTHERWISE[value][1]?.({ ...possible({ ...setting(), against: "nothing" }).state });
   const captioned = (words, ...nodes) => html("div", {}, html("p", { class: "mtfl-caption" }, words), ...nodes);
   const planes = html("div", { class: "mtfl-columns" }, captioned(PLANES[0], view.picture(pictures.features)), captioned(PLANES[1], pictures.directions));
-  const charts = html("div", {}, pictures.energy, pictures.conditioning, pictures.accuracy), said = html("div", { class: "mtfl-many" }, view.words);
+  const charts = html("div", {}, pictures.energy, pictures.conditioning, pictures.accuracy), said = html("div", { class: "mtfl-many" }, view.words, sizes);
   const steps = openSteps(view, Object.keys(model.get("settings")), (changed) => changed.join() === "rounds" && view.get("rounds") === told, () => playing && pause());
   const bar = html("div", { class: "mtfl-row mtfl-laboratory mtfl-bar" }, play, button("One round", stopped(() => ({ rounds: Math.min(MOST_ROUNDS, view.get("rounds") + 1) }))), progress);
   const buttons = html("div", { class: "mtfl-row mtfl-laboratory" },
@@ -432,7 +434,7 @@ export function render({ model, el }) {
         python),
       charts),
     html("div", { class: "mtfl-columns" },
-      html("div", {}, captioned("A new task: a head on the features as they are", asking), pictures.bars, transferWords, newPainter,
+      html("div", {}, captioned("A new task: a head on these features", asking), pictures.bars, transferWords, newPainter,
         slider(view, "examples", { label: "Examples", stops: stops(8, 16, 32, 64, 128, 256, 512, 1024) })),
       html("div", {}, captioned(SPECTRUM, pictures.spectrum), captioned(KERNEL, pictures.kernel))),
   );

@@ -464,6 +464,8 @@ def test_a_legend_names_what_is_there(open_page: Callable[..., Opened], home: st
         "this run",
         "theory",
     }
+    named = page.locator("svg text").filter(has_text="other run", visible=True)
+    assert named.count() == 0
     choose(page, "against", "one task")
     choose(page, "inputs", "hypercube")
     at_rest(page, 2)
@@ -472,6 +474,38 @@ def test_a_legend_names_what_is_there(open_page: Callable[..., Opened], home: st
         "this run",
         "other run",
     }
+    assert named.count() == 6  # in each picture that shows it
+
+
+def test_planes_say_how_far_they_reach(open_page: Callable[..., Opened], home: str) -> None:
+    page = open_page(home, f"page.html{NAME}?{SMALL}&rounds=40").page
+    reaches, plane = [], page.locator("svg", has=page.get_by_text("feature 1 →"))
+    for rounds in (40, 0):
+        (V,) = at_rest(page, rounds)["V"]
+        words(page)
+        told = " ".join(plane.locator("text").all_text_contents())
+        (reach,) = re.findall(r"both axes: −([\d.]+) to \1 ", told)
+        reaches.append(float(reach))
+        assert 0.9 * reaches[-1] < max(map(abs, V)) <= reaches[-1]
+        press(page, "Reset")
+    assert reaches[0] > reaches[1]
+
+
+def test_the_colours_of_the_task_kernel_are_named(open_page: Callable[..., Opened], home: str) -> None:
+    page = open_page(home, f"page.html{NAME}?{SMALL}").page
+    at_rest(page, 0)
+    kernel = page.locator("svg[aria-label^='The task kernel'] > text").all_text_contents()
+    assert kernel == ["1: agree on all tasks", "0: on half of them", "−1: on none"]
+
+
+def test_on_paper_a_trained_network_says_its_sizes(open_page: Callable[..., Opened], home: str) -> None:
+    page = open_page(home, f"page.html{NAME}?{SMALL}&rounds=3").page
+    at_rest(page, 3)
+    words(page)
+    sizes = page.get_by_text("Dimension d = 10, features r = 2, tasks T = 8, inputs in a batch n = 64, neurons m = 16.")
+    assert not sizes.is_visible()
+    page.emulate_media(media="print")
+    assert sizes.is_visible()
 
 
 def test_while_the_worker_lags_the_page_says_so_and_its_controls_live(browser: Browser, home: str) -> None:
@@ -678,6 +712,15 @@ def test_where_the_reader_chose_the_colours_states_are_told_apart(open_page: Cal
     assert page.locator(".mtfl-tour").evaluate("card => getComputedStyle(card).borderTopStyle") == "solid"
 
 
+def apart(one: Any, other: Any) -> bool:
+    """Whether two boxes have no point in common."""
+    return any(
+        first[start] + first[size] <= second[start]
+        for start, size in (("x", "width"), ("y", "height"))
+        for first, second in ((one, other), (other, one))
+    )
+
+
 @pytest.mark.parametrize("width", [1280, 360])
 def test_a_tour_begins_once_and_covers_no_button_of_training(
     open_page: Callable[..., Opened], home: str, width: int
@@ -715,15 +758,6 @@ def test_a_tour_begins_once_and_covers_no_button_of_training(
     at_rest(page, 0)
     assert page.locator(".mtfl-tour").count() == 0  # it was seen
     press(page, "Tour")
-def apart(one: Any, other: Any) -> bool:
-    """Whether two boxes have no point in common."""
-    return any(
-        first[start] + first[size] <= second[start]
-        for start, size in (("x", "width"), ("y", "height"))
-        for first, second in ((one, other), (other, one))
-    )
-
-
     assert tour.is_visible()
     page.emulate_media(media="print")
     assert not tour.is_visible()
@@ -731,6 +765,13 @@ def apart(one: Any, other: Any) -> bool:
     page.get_by_role("button", name="One round").press("Escape")
     assert page.locator(".mtfl-tour").count() == 0
     assert opened.errors == []
+
+
+def test_a_first_visit_on_a_phone_sees_the_tour_at_once(open_page: Callable[..., Opened], served: str) -> None:
+    page = open_page(served, "laboratory.html", viewport={"width": 360, "height": 740}).page
+    card = page.locator(".mtfl-tour").bounding_box()
+    assert card is not None and card["y"] + card["height"] <= 740
+    assert page.evaluate("scrollY") == 0
 
 
 def test_a_first_visit_leaves_the_tour_by_a_key(open_page: Callable[..., Opened], home: str) -> None:
@@ -748,10 +789,3 @@ def test_no_tour_where_nothing_is_kept_or_a_state_was_asked_for(
     page = open_page(home, where).page
     at_rest(page, 0)
     assert page.locator(".mtfl-tour").count() == 0
-def test_a_first_visit_on_a_phone_sees_the_tour_at_once(open_page: Callable[..., Opened], served: str) -> None:
-    page = open_page(served, "laboratory.html", viewport={"width": 360, "height": 740}).page
-    card = page.locator(".mtfl-tour").bounding_box()
-    assert card is not None and card["y"] + card["height"] <= 740
-    assert page.evaluate("scrollY") == 0
-
-
