@@ -585,7 +585,7 @@ def test_what_the_reader_changed_is_undone_and_done_again(open_page: Callable[..
 
 
 def test_a_drag_and_a_time_of_play_are_one_step_each(open_page: Callable[..., Opened], home: str) -> None:
-    page = open_page(home, f"page.html{NAME}?{SMALL}").page
+    page = open_page(home, f"page.html{NAME}?{SMALL}", viewport={"width": 1280, "height": 900}).page
     start, slider = address_of(page), page.locator("[data-key=d]").bounding_box()
     assert slider is not None
     y = slider["y"] + slider["height"] / 2
