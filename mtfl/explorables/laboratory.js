@@ -206,7 +206,7 @@ export function render({ model, el }) {
     const n = run.energy.length - 1;
     if (n < 0) return `A network is made for ${what}, with d = ${settings.d} and ${shown(settings.batch)} inputs in a batch.${line}${also}`;
     if (n === 0) return `${busy ? "Training begins" : "Before training"} on ${what}, with d = ${settings.d} and ${shown(settings.batch)} inputs in a batch, the neurons point everywhere: ${held(run)}.${line}${also}`;
-    const second = other ? ` With ${settings.against} instead energy is ${per(other.energy.at(-1))}, ${even(other.conditioning.at(-1))}, and accuracy ${per(other.accuracy.at(-1))}.` : "";
+    const second = other ? ` With ${settings.against} instead, energy is ${per(other.energy.at(-1))}, ${even(other.conditioning.at(-1))}, and accuracy ${per(other.accuracy.at(-1))}.` : "";
     const when = !busy ? `After ${rounded(n)}` : playing ? `So far, after ${rounded(n)}` : `So far, after ${n} of ${rounded(view.get("rounds"))}`;
     return `${when} on ${what}, ${held(run)}, and ${right(run)}.${second}${line}${also}`;
   };

@@ -104,7 +104,7 @@ def test_it_trains_in_a_worker_and_asks_for_nothing(
     assert found["conditioning"][0] > found["conditioning"][1] + 0.2
     told = words(opened.page)
     assert told.startswith("After 60 rounds on 64 balanced tasks, 98 % of the weights lie in the 3 hidden directions")
-    assert re.search(r"With one task instead energy is \d+ %, conditioning 0\.\d\d, and accuracy \d+ %\.$", told)
+    assert re.search(r"With one task instead, energy is \d+ %, conditioning 0\.\d\d, and accuracy \d+ %\.$", told)
     assert opened.away == [] and opened.errors == []
     names = (
         "performance.getEntriesByType('resource').map(entry => entry.name).filter(name => !name.startsWith('blob:'))"
