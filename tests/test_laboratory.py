@@ -122,7 +122,9 @@ def test_the_lines_of_python_run_the_same_experiment() -> None:
             told = io.StringIO()
             with contextlib.redirect_stdout(told):
                 exec(one["python"], {"__name__": "__main__"})
-            printed = [float(x) for x in re.findall(r"0\.\d+|1\.0", told.getvalue())]
+            lines = told.getvalue().splitlines()
+            assert all(re.fullmatch(r"energy [01]\.\d{3}, conditioning [01]\.\d{3}", line) for line in lines), lines
+            printed = [float(x) for x in re.findall(r"[01]\.\d{3}", told.getvalue())]
             assert all(0 < conditioning <= 1 for conditioning in printed[1::2])
             energies.append([*(run["energy"] for run in one["runs"]), *printed[::2]])
         means = [sum(values) / len(values) for values in zip(*energies, strict=True)]

@@ -141,7 +141,7 @@ function runInPython(state, most, names) {
   lines.push(rule === "Adam" ? `    representation_step=Adam(${real(state.rate)}),` : `    representation_step=${real(Number((state.step * tasks).toPrecision(12)))},`);
   lines.push(`    weight_decay=${real(state.decay)},`, ")");
   lines.push(`trained = mtfl.pretrain(start, inputs, ${labels === "centred" ? "centred(tasks)" : "tasks"}, settings, generator=random["batches"])`);
-  lines.push("print(trained.history.energy[-1], trained.history.conditioning[-1])");
+  lines.push("history = trained.history", 'print(f"energy {history.energy[-1]:.3f}, conditioning {history.conditioning[-1]:.3f}")');
   return { note: not.length ? `# mtfl.pretrain does without ${not.join(" and ")}.\n` : "", lines: lines.join("\n") };
 }
 
@@ -166,7 +166,7 @@ export function render({ model, el }) {
   let ended = "", telling = 0, fitting = false, fitted = "", stopping = false; // `fitted`: what a head was fitted to last
   const setting = () => Object.fromEntries(WHAT_RUNS.map((name) => [name, view.get(name)]));
 
-  const progress = html("span", { class: "mtfl-progress" }), transferWords = html("p", { class: "mtfl-caption mtfl-two" });
+  const progress = html("span", { class: "mtfl-progress" }), transferWords = html("p", { class: "mtfl-caption mtfl-two" }), sizes = html("p", { class: "mtfl-caption mtfl-sizes" });
   const draw = () => {
     drawing = false;
     const [run] = runs, n = run.energy.length - 1, starting = n < 0;
@@ -176,6 +176,8 @@ export function render({ model, el }) {
     progress.textContent = failed ? "Stopped" : starting ? "Making the network" : busy && !playing ? `Round ${n} of ${view.get("rounds")}` : `Round ${n}`;
     const begun = playing ? "Training goes on until you press Pause." : view.get("rounds") > 0 ? `Training for ${rounded(view.get("rounds"))}.` : "The network is being made.";
     view.say(describe(), busy ? begun : (failed ? "" : ended) + describe());
+    const { d, r, tasks, batch, neurons } = settings;
+    sizes.textContent = `Dimension d = ${d}, features r = ${r}, tasks T = ${tasks}, inputs in a batch n = ${shown(batch)}, neurons m = ${neurons}.`;
     if (starting) return; // till then the pictures stay as they were
     pictures.draw({ settings, runs, first: view.get("first"), second: view.get("second"), accuracies: transfer?.accuracies, asked: wantsHead() });
     transferWords.setAttribute("aria-busy", fitting);
@@ -204,7 +206,7 @@ export function render({ model, el }) {
     const n = run.energy.length - 1;
     if (n < 0) return `A network is made for ${what}, with d = ${settings.d} and ${shown(settings.batch)} inputs in a batch.${line}${also}`;
     if (n === 0) return `${busy ? "Training begins" : "Before training"} on ${what}, with d = ${settings.d} and ${shown(settings.batch)} inputs in a batch, the neurons point everywhere: ${held(run)}.${line}${also}`;
-    const second = other ? ` With ${settings.against} instead it is ${per(other.energy.at(-1))}, ${even(other.conditioning.at(-1))}, ${per(other.accuracy.at(-1))}.` : "";
+    const second = other ? ` With ${settings.against} instead, energy is ${per(other.energy.at(-1))}, ${even(other.conditioning.at(-1))}, and accuracy ${per(other.accuracy.at(-1))}.` : "";
     const when = !busy ? `After ${rounded(n)}` : playing ? `So far, after ${rounded(n)}` : `So far, after ${n} of ${rounded(view.get("rounds"))}`;
     return `${when} on ${what}, ${held(run)}, and ${right(run)}.${second}${line}${also}`;
   };
@@ -330,8 +332,8 @@ export function render({ model, el }) {
   const savePicture = () => {
     const { features, directions, energy, conditioning, accuracy, spectrum, kernel, bars } = pictures, state = Object.keys(model.get("settings")).map((name) => `${name}=${view.get(name)}`).join("&");
     const parts = [[PLANES[0], features], [PLANES[1], directions], ["Energy", energy], ["Conditioning", conditioning], ["Fresh inputs", accuracy], [SPECTRUM, spectrum],
-      [KERNEL, kernel.firstElementChild], ...(transfer ? [["A new task", bars]] : [])];
-    handOver("laboratory.svg", "image/svg+xml", asSvg(el, parts.filter(([, node]) => node), `${describe()} ${transferWords.textContent}`.trim(), state));
+      [KERNEL, kernel], ...(transfer ? [["A new task", bars]] : [])];
+    handOver("laboratory.svg", "image/svg+xml", asSvg(el, parts, `${describe()} ${transferWords.textContent} ${sizes.textContent}`, state));
   };
 
   // A new task
@@ -380,7 +382,7 @@ export function render({ model, el }) {
   const againstOff = (value) => OTHERWISE[value][1]?.({ ...possible({ ...setting(), against: "nothing" }).state });
   const captioned = (words, ...nodes) => html("div", {}, html("p", { class: "mtfl-caption" }, words), ...nodes);
   const planes = html("div", { class: "mtfl-columns" }, captioned(PLANES[0], view.picture(pictures.features)), captioned(PLANES[1], pictures.directions));
-  const charts = html("div", {}, pictures.energy, pictures.conditioning, pictures.accuracy), said = html("div", { class: "mtfl-many" }, view.words);
+  const charts = html("div", {}, pictures.energy, pictures.conditioning, pictures.accuracy), said = html("div", { class: "mtfl-many" }, view.words, sizes);
   const steps = openSteps(view, Object.keys(model.get("settings")), (changed) => changed.join() === "rounds" && view.get("rounds") === told, () => playing && pause());
   const bar = html("div", { class: "mtfl-row mtfl-laboratory mtfl-bar" }, play, button("One round", stopped(() => ({ rounds: Math.min(MOST_ROUNDS, view.get("rounds") + 1) }))), progress);
   const buttons = html("div", { class: "mtfl-row mtfl-laboratory" },
@@ -394,7 +396,7 @@ export function render({ model, el }) {
       slider(view, "batch", { label: "Inputs n in a batch", stops: stops(16, 32, 64, 128, 256, 512, 1024, 2048) })));
   const asking = row(press, menu(view, "new_task", { label: "Task", values: { parity: "parity", majority: "majority", another: "another of this kind", painted: "painted by you" } }));
   const tour = openTour(view, [
-    { mark: bar, host: buttons, words: "Play trains the network, One round makes a single round. Each dot is a neuron, placed by what it holds of two hidden features." },
+    { mark: bar, host: buttons, words: "Play trains the network. Each dot is one of its neurons." },
     { mark: said, host: said, words: "This sentence says what came of it. As it trains, the charts show it round by round; the dashed line is the theory’s." },
     { mark: data, host: data, words: "Change what you like: the network is trained anew, for as many rounds. Undo takes a change back, and so does Ctrl+Z." },
     { mark: second, host: second, words: "A second run, in vermilion, begins with the same weights and sees the same draws. It differs in what you choose here." },
@@ -432,7 +434,7 @@ export function render({ model, el }) {
         python),
       charts),
     html("div", { class: "mtfl-columns" },
-      html("div", {}, captioned("A new task: a head on the features as they are", asking), pictures.bars, transferWords, newPainter,
+      html("div", {}, captioned("A new task: a head on these features", asking), pictures.bars, transferWords, newPainter,
         slider(view, "examples", { label: "Examples", stops: stops(8, 16, 32, 64, 128, 256, 512, 1024) })),
       html("div", {}, captioned(SPECTRUM, pictures.spectrum), captioned(KERNEL, pictures.kernel))),
   );

@@ -80,7 +80,7 @@ class Laboratory(Explorable):
 
     module = "laboratory"
     also = ("products.js", "training.js", "runs.js", "laboratory_pictures.js", "laboratory_steps.js")
-    heights = ("90rem", "166.5rem")
+    heights = ("93.5rem", "172.5rem")
 
     name = traitlets.Unicode("fig-laboratory").tag(sync=True)
     title = traitlets.Unicode("Laboratory").tag(sync=True)

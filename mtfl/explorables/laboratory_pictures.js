@@ -6,7 +6,7 @@ import { withoutTheory } from "./runs.js";
 import { heatMap, html, lineChart, picture, svg, text } from "./ui.js";
 
 const SIDE = 340, STRIP = 18, STICKS = 24, POINTS = 240, MOST_WORDS = 84;
-const RUN_COLOURS = ["blue", "vermilion"];
+const RUN_COLOURS = ["blue", "vermilion mtfl-other"];
 export const RUN_NAMES = ["this run", "other run"];
 const DRAWN_BY = [
   "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-size", "font-weight",
@@ -26,18 +26,32 @@ function named(node, label) {
   return node;
 }
 
-/** Neurons as dots; what the axes are stands in strips where no dot comes. */
+/** Which run has which colour and shape, from these places on; `show` says whether there are two. */
+function runLegend(places, y) {
+  const node = svg("g", {}, ...RUN_COLOURS.flatMap((colour, n) => [svg("path", { class: `mtfl-dots mtfl-${colour}`, d: `M${places[n]} ${y - 4}h.01` }), text(places[n] + 8, y, RUN_NAMES[n])]));
+  return { node, show: (many) => node.setAttribute("display", many > 1 ? "inline" : "none") };
+}
+
+/** Neurons as dots; what the axes are, and how far they reach, stands in strips where no dot comes. */
 function plane() {
-  const node = picture(SIDE, SIDE), half = SIDE / 2 - STRIP, clouds = RUN_COLOURS.map((colour) => svg("path", { class: `mtfl-dots mtfl-${colour}` }));
-  const across = text(SIDE - STRIP, SIDE - 4, "", { "text-anchor": "end" }), upwards = text(SIDE / 2, 11, "", { "text-anchor": "middle" });
-  node.append(svg("path", { class: "mtfl-grid", d: `M${STRIP} ${SIDE / 2}h${2 * half}M${SIDE / 2} ${STRIP}v${2 * half}` }), across, upwards, ...clouds.slice().reverse());
+  const node = picture(SIDE, SIDE), half = SIDE / 2 - STRIP, clouds = RUN_COLOURS.map((colour) => svg("path", { class: `mtfl-dots mtfl-${colour}` })), legend = runLegend([STRIP + 3, 262], 11);
+  const scale = text(STRIP, SIDE - 4, ""), across = text(SIDE - STRIP, SIDE - 4, "", { "text-anchor": "end" }), upwards = text(SIDE / 2, 11, "", { "text-anchor": "middle" });
+  node.append(svg("path", { class: "mtfl-grid", d: `M${STRIP} ${SIDE / 2}h${2 * half}M${SIDE / 2} ${STRIP}v${2 * half}` }), scale, across, upwards, legend.node, ...clouds.slice().reverse());
   const draw = (points, names) => {
-    const reach = 1.02 * Math.max(1e-9, ...points.flat(2).map(Math.abs)), at = (value) => (SIDE / 2 + (value * half) / reach).toFixed(1);
+    const reach = Number((1.05 * Math.max(1e-9, ...points.flat(2).map(Math.abs))).toPrecision(2)), at = (value) => (SIDE / 2 + (value * half) / reach).toFixed(1);
     clouds.forEach((cloud, n) => cloud.setAttribute("d", (points[n] ?? []).map(([x, y]) => `M${at(x)} ${at(-y)}h.01`).join("")));
+    legend.show(points.length);
+    scale.textContent = `both axes: −${reach} to ${reach}`;
     across.textContent = `${names[0]} →`;
     upwards.textContent = `↑ ${names[1]}`;
   };
   return { node, draw };
+}
+
+/** What is drawn by a node, as a part of another picture. */
+function placed(drawing, x, y, width, height) {
+  for (const [key, value] of Object.entries({ x, y, width, height })) drawing.node.setAttribute(key, value);
+  return drawing;
 }
 
 function chart(what, series) {
@@ -53,17 +67,17 @@ function chart(what, series) {
 /** Singular values as sticks, the largest first. */
 function sticks() {
   const node = named(picture(SIDE, 130), "Singular values of W, largest first, with a line after the first r."), floor = 108;
-  const bars = RUN_COLOURS.map((colour) => svg("path", { class: `mtfl-level-line mtfl-${colour}` })), gap = svg("path", { class: "mtfl-turns mtfl-dashed" }), name = text(0, 12, "");
-  node.append(svg("path", { class: "mtfl-grid", d: `M8 ${floor}H332` }), ...bars, gap, name,
-    text(170, 126, "singular values of W (largest = 1)", { "text-anchor": "middle", class: "mtfl-title" }));
+  const bars = RUN_COLOURS.map((colour) => svg("path", { class: `mtfl-level-line mtfl-${colour}` })), gap = svg("path", { class: "mtfl-turns mtfl-dashed" }), name = text(0, 12, ""), legend = runLegend([192, 268], 126);
+  node.append(svg("path", { class: "mtfl-grid", d: `M8 ${floor}H332` }), ...bars, gap, name, legend.node, text(8, 126, "singular values (largest = 1)", { class: "mtfl-title" }));
   const draw = (spectra, { d, r, neurons }) => {
     const many = Math.min(STICKS, d, neurons), wide = 324 / many;
     bars.forEach((bar, n) => {
       const values = spectra[n], place = (k) => `M${(8 + (k + 0.35 + 0.3 * n) * wide).toFixed(1)} ${floor}V${(floor - (88 * values[k]) / values[0]).toFixed(1)}`;
       bar.setAttribute("d", values ? Array.from({ length: many }, (_, k) => place(k)).join("") : "");
     });
+    legend.show(spectra.length);
     gap.setAttribute("d", `M${8 + r * wide} 16V${floor}`);
-    name.setAttribute("x", 13 + r * wide);
+    name.setAttribute("x", Math.min(300, 13 + r * wide));
     name.textContent = `r = ${r}`;
   };
   return { node, draw };
@@ -88,15 +102,16 @@ function bars() {
   return { node, draw };
 }
 
-/** The task kernel, in a box of its own: a heat map for each number of patterns. */
+/** The task kernel: a heat map for each number of patterns, and beside it what its colours mean. */
 function kernelMap() {
-  const node = html("div", { class: "mtfl-kernel" });
+  const node = named(picture(SIDE, 128), "The task kernel: for each two patterns, the share of tasks on which they agree less that on which they differ."), scale = placed(heatMap({ rows: 9, columns: 1, cell: 12 }), 152, 10, 12, 108);
+  scale.paint(Array.from({ length: 9 }, (_, n) => 1 - n / 4));
   let heat = null;
   const draw = (kernel) => {
     const K = Math.sqrt(kernel.length);
     if (heat?.K !== K) {
-      heat = { K, ...heatMap({ rows: K, columns: K, cell: 128 / K }) };
-      node.replaceChildren(named(heat.node, "The task kernel: for each two patterns, the share of tasks on which they agree less that on which they differ."));
+      heat = { K, ...placed(heatMap({ rows: K, columns: K, cell: 128 / K }), 0, 0, 128, 128) };
+      node.replaceChildren(heat.node, scale.node, ...["1: agree on all tasks", "0: on half of them", "−1: on none"].map((words, n) => text(172, 20 + 48 * n, words)));
     }
     heat.paint(kernel);
   };
@@ -109,11 +124,11 @@ function kernelMap() {
  *   the two features to show, counted from 1, the accuracies on a new task, if there are any, and whether they are `asked` for
  */
 export function openPictures() {
-  const both = RUN_COLOURS.map((colour, n) => ({ name: RUN_NAMES[n], colour, end: true })), series = [...both, { name: "theory", colour: "ink mtfl-dashed mtfl-thin" }];
+  const [own, other] = RUN_COLOURS.map((colour, n) => ({ name: RUN_NAMES[n], colour, end: true })), dashed = ({ colour }, name) => ({ name, colour: `${colour} mtfl-dashed` });
+  const series = [other, own, { name: "theory", colour: "ink mtfl-dashed mtfl-thin" }]; // the other's lines are wider, and lie below
   const made = {
     features: plane(), directions: plane(), energy: chart("energy", series), conditioning: chart("conditioning", series),
-    accuracy: chart("accuracy and loss on fresh inputs", [
-      { name: "accuracy", colour: "blue", end: true }, { colour: "vermilion", end: true }, { name: "loss", colour: "blue mtfl-dashed" }, { colour: "vermilion mtfl-dashed" }]),
+    accuracy: chart("accuracy and loss on fresh inputs", [other, dashed(other), { ...own, name: "accuracy" }, dashed(own, "loss")]),
     spectrum: sticks(), kernel: kernelMap(), bars: bars(),
   };
   named(made.directions.node, "The same neurons, by the two leading right singular vectors of W.");
@@ -122,9 +137,10 @@ export function openPictures() {
     const pairs = (values, wide, x, y) => Array.from({ length: values.length / wide }, (_, j) => [values[j * wide + x], y < wide ? values[j * wide + y] : 0]);
     made.features.draw(seen.map(({ look: { V } }) => pairs(V, r, k - 1, r > 1 ? l - 1 : 1)), [`feature ${k}`, r > 1 ? `feature ${l}` : "one feature only"]);
     made.directions.draw(seen.map(({ look: { found } }) => pairs(found, 2, 0, 1)), ["its first direction", "its second"]);
-    const of = (what, from) => [0, 1].map((n) => (runs[n] ? thinned(runs[n][what], from) : null)), predicted = !withoutTheory(settings);
+    const of = (what, from) => [1, 0].map((n) => (runs[n] ? thinned(runs[n][what], from) : null)), predicted = !withoutTheory(settings);
     for (const what of ["energy", "conditioning"]) made[what].draw(last, [...of(what), predicted ? thinned(runs[0].theory[what]) : null]);
-    made.accuracy.draw(last, [...of("accuracy", 1), ...of("loss", 1)]);
+    const accuracy = of("accuracy", 1), loss = of("loss", 1);
+    made.accuracy.draw(last, accuracy.flatMap((values, n) => [values, loss[n]]));
     made.spectrum.draw(seen.map(({ look }) => look.values), settings);
     if (seen[0]) made.kernel.draw(seen[0].look.kernel);
     made.bars.draw(accuracies, asked);

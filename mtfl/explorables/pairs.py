@@ -54,7 +54,7 @@ class PullingPairs(Explorable):
     """
 
     module = "pairs"
-    heights = ("24.75rem", "40rem")
+    heights = ("25rem", "40.25rem")
 
     name = traitlets.Unicode("fig-pairs").tag(sync=True)
     title = traitlets.Unicode("Pairs of inputs pull and push a neuron").tag(sync=True)

@@ -72,17 +72,21 @@ KEYBOARD_REACHES_WHAT_SCROLLS = """() => [...document.querySelectorAll(
         (node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight))"""
 
 
-def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> list[str]:
-    """What axe-core finds on a page, less the theme's own faults: in its colours, and by all its other rules."""
+def violations(opened: Opened, *, colours: bool = True, other: bool = True, around: bool = False) -> list[str]:
+    """What axe-core finds on a page, less the theme's own faults: in its colours, and by all its other rules.
+
+    These can be asked for what stands around the article alone, where it has been judged before.
+    """
     page = opened.page
+    page.evaluate(FLATTEN)  # before all is laid out
     page.add_style_tag(content=AT_ONCE)
     page.add_script_tag(path=axe_script())
-    page.evaluate(FLATTEN)
     options: dict[str, Any] = {"resultTypes": ["violations", "incomplete"]}
     reports = [page.evaluate(COLOURS_OF_LOOKS, options | {"runOnly": COLOURS})] if colours else []
     if other:
         rules = {name: {"enabled": False} for name in COLOURS}
-        reports.append(page.evaluate("options => axe.run(options)", options | {"rules": rules}))
+        where = {"exclude": ["article"]} if around else {"include": ["html"]}
+        reports.append(page.evaluate("all => axe.run(...all)", [where, options | {"rules": rules}]))
     found = [
         f"{rule['id']}: {node['target'][0]} {node['html'][:100]}"
         for report in reports
@@ -105,7 +109,8 @@ def violations(opened: Opened, *, colours: bool = True, other: bool = True) -> l
 def violations_in_all_views(opened: Opened) -> list[str]:
     """The same for a page in light, dark and on a phone, and whether it is wider than the phone.
 
-    Dark changes nothing but colours; a narrow page has the same colours as a wide one.
+    Dark changes nothing but colours; a narrow page has the same colours as a wide one, and the same article, in which
+    other boxes scroll.
     """
     page = opened.page
     page.emulate_media(color_scheme="light")
@@ -123,4 +128,4 @@ def violations_in_all_views(opened: Opened) -> list[str]:
     opened.settle()
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append("wider than 360 px")
-    return found + violations(opened, colours=False)
+    return found + violations(opened, colours=False, around=page.locator("article").count() == 1)

@@ -23,12 +23,21 @@ RAW_TEX = re.compile(r"\\begin\{|\\\(|\\\[|\$\$")
 PAGE = '<html lang="en"><head><title>t</title></head><body>{}</body></html>'
 
 
+# All words of a page, those too that are folded or wait below.
+WORDS = """() => {
+    const skips = node => node.parentElement.closest("script, style, template");
+    const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT, node =>
+        skips(node) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+    let text = "";
+    while (words.nextNode()) text += words.currentNode.data;
+    return text;
+}"""
+
+
 def shown_wrong(opened: Opened) -> list[str]:
     """TeX that a reader sees as source, or as an error, once all is open."""
     page = opened.page
-    page.evaluate(UNFOLD)
-    page.add_style_tag(content=AT_ONCE)  # a block that waits has no inner text
-    return RAW_TEX.findall(page.inner_text("body")) + page.locator("mjx-merror, merror").all_inner_texts()
+    return RAW_TEX.findall(page.evaluate(WORDS)) + page.locator("mjx-merror, merror").all_text_contents()
 
 
 def test_links_anchors_and_alt_texts(site: Path) -> None:
@@ -82,7 +91,8 @@ def test_page_is_quiet_light_alive_and_accessible(open_page: Callable[..., Opene
     assert opened.weight() <= 540_000  # with all that pages share, when nothing is in the browser's cache
     assert page.locator("script[type^='application/vnd.jupyter.widget'], .jupyter-widgets").count() == 0
     # Each link to a figure names one of the page, and what that figure knows.
-    page.locator("a.mtfl-set:visible").evaluate_all("all => all.forEach(link => link.click())")
+    page.evaluate(UNFOLD)
+    page.evaluate("document.querySelectorAll('a.mtfl-set').forEach(link => link.checkVisibility() && link.click())")
     assert opened.errors == []
     assert violations_in_all_views(opened) == []
 
@@ -170,23 +180,22 @@ def test_a_page_that_is_styled_anew_is_seen(open_page: Callable[..., Opened], br
 
 
 # Where each anchor lands: its distance from the top of the window when a link has led to it; -1 at the page's end.
+# The last of the page comes first, so that nothing above an anchor has been laid out when its turn comes.
 # A page that is laid out needs no frames to come to rest.
 LANDINGS = """async ([names, frames]) => {
     const frame = () => new Promise(requestAnimationFrame), found = {};
+    const node = name => document.getElementById(decodeURIComponent(name));
+    const follows = (one, other) => node(one).compareDocumentPosition(node(other)) & Node.DOCUMENT_POSITION_PRECEDING;
     document.documentElement.style.scrollBehavior = "auto";
-    for (const name of names) {
-        location.hash = "";
-        scrollTo(0, 0);
-        if (frames) await frame();
+    for (const name of names.sort((one, other) => follows(one, other) ? -1 : 1)) {
         location.hash = name;
         for (let still = 0, last = null; still < frames; ) {
             await frame();
             still = scrollY === last ? still + 1 : 0;
             last = scrollY;
         }
-        const target = document.getElementById(decodeURIComponent(name));
         const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
-        found[name] = end ? -1 : target.getBoundingClientRect().top;
+        found[name] = end ? -1 : node(name).getBoundingClientRect().top;
     }
     return found;
 }"""

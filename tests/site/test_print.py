@@ -282,14 +282,24 @@ ON_PAPER = """() => {
 }"""
 
 
-def test_nothing_is_cut_small_or_covered_on_paper(shown: Opened) -> None:
+PARTS = ".bd-article :is(pre, pre span, table, img, svg, mjx-math, p, h1, h2, h3)"
+TOO_WIDE = """(all, width) => all.filter(node => node.checkVisibility())
+    .map(node => [node.getBoundingClientRect().right, node.tagName, node.textContent.slice(0, 60)])
+    .filter(([right]) => right > width)"""
+
+
+def test_nothing_is_cut_small_wide_or_covered_on_paper(shown: Opened) -> None:
     page = shown.page
     page.set_viewport_size({"width": COLUMN, "height": 979})
     page.emulate_media(media="print")
     page.evaluate(SETTLED)
     found = page.evaluate(ON_PAPER)
+    wide = page.locator(PARTS).evaluate_all(TOO_WIDE, COLUMN)
+    whole = page.evaluate("document.documentElement.scrollWidth")
     page.emulate_media(media="screen")
     assert {kind: nodes for kind, nodes in found.items() if nodes} == {}
+    assert wide == []
+    assert whole <= COLUMN  # else a browser prints all in a smaller size
 
 
 STATE = """() => [
