@@ -80,7 +80,8 @@ def violations(opened: Opened, *, colours: bool = True, other: bool = True, arou
     page = opened.page
     page.evaluate(FLATTEN)  # before all is laid out
     page.add_style_tag(content=AT_ONCE)
-    page.add_script_tag(path=axe_script())
+    if page.evaluate("typeof axe === 'undefined'"):
+        page.add_script_tag(path=axe_script())
     options: dict[str, Any] = {"resultTypes": ["violations", "incomplete"]}
     reports = [page.evaluate(COLOURS_OF_LOOKS, options | {"runOnly": COLOURS})] if colours else []
     if other:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from explorable_examples import AXES, GRID
 from numpy.testing import assert_allclose
-from opened import Opened
+from opened import Opened, new_window
 from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import norm
 
@@ -42,23 +42,48 @@ from mtfl.real_data import balanced_kernel, class_means, load, told_apart
 from mtfl.single_task import single_task_steps
 from mtfl.tasks import pattern_signs
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    Show = Callable[[Explorable], Page]
+    Look = Callable[[Explorable], tuple[dict[str, Any], str]]
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Opened]:
+    """One window for all figures that need no clock."""
+    context = new_window(browser, reduced_motion="reduce")
+    opened = Opened(context.new_page())
+    opened.watch("file:")
+    yield opened
+    context.close()
+
 
 @pytest.fixture
-def look(open_page: Callable[..., Opened], tmp_path: Path) -> Callable[[Explorable], tuple[dict[str, Any], str]]:
+def show(window: Opened, tmp_path: Path) -> Show:
+    """A function that opens a page with a figure."""
+
+    def show(figure: Explorable) -> Page:
+        (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
+        window.errors.clear()
+        window.page.goto((tmp_path / "figure.html").as_uri(), wait_until="load")
+        return window.page
+
+    return show
+
+
+@pytest.fixture
+def look(show: Show, window: Opened) -> Look:
     """What a figure was drawn from, and its words."""
 
     def look(figure: Explorable) -> tuple[dict[str, Any], str]:
-        (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
-        opened = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce")
-        opened.settle()
-        assert opened.errors == []
-        state = opened.page.evaluate("document.querySelector('.mtfl-x').inspect()")
-        return state, opened.page.locator(".mtfl-words").text_content() or ""
+        page = show(figure)
+        window.settle()
+        assert window.errors == []
+        state = page.evaluate("document.querySelector('.mtfl-x').inspect()")
+        return state, page.locator(".mtfl-words").text_content() or ""
 
     return look
-
-
-Look = Callable[[Explorable], tuple[dict[str, Any], str]]
 
 
 @pytest.mark.parametrize(("r", "law", "tasks"), [(3, "uniform", 40), (2, "balanced", 7), (4, "balanced", math.inf)])
@@ -270,13 +295,10 @@ def test_relabelled_digits_in_the_limit(look: Look) -> None:
 @pytest.mark.parametrize(
     ("task", "tasks", "pixels"), [(341, 1, "plain"), (31, 2, "plain"), (7, math.inf, "whitened"), (0, 1, "plain")]
 )
-def test_letters_on_the_map_of_digits_cover_no_other(
-    open_page: Callable[..., Opened], tmp_path: Path, task: int, tasks: float, pixels: str
-) -> None:
+def test_letters_on_the_map_of_digits_cover_no_other(show: Show, task: int, tasks: float, pixels: str) -> None:
     """And the places are true: one scale for both axes."""
     figure = RelabelledDigits(task=task, tasks=tasks, pixels=pixels)
-    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
-    page = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce").page
+    page = show(figure)
     drawn = page.locator(".mtfl-place").evaluate_all(
         "spots => spots.map(spot => [...spot.getAttribute('transform').match(/[-.\\d]+/g).map(Number),"
         " Number(spot.querySelector('text').getAttribute('y'))])"
@@ -312,12 +334,9 @@ def test_the_curves_of_how_many_tasks(look: Look, law: str) -> None:
 @pytest.mark.parametrize(
     ("r", "d", "decay"), [(2, 30, "none"), (3, 30, "matched"), (3, 1000, "none"), (3, 100, "none")]
 )
-def test_every_painted_task_counts_its_directions(
-    open_page: Callable[..., Opened], tmp_path: Path, r: int, d: int, decay: str
-) -> None:
+def test_every_painted_task_counts_its_directions(show: Show, r: int, d: int, decay: str) -> None:
     figure = PaintedTask(r=r, d=d, decay=decay)
-    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
-    page = open_page(tmp_path.as_uri() + "/", "figure.html").page
+    page = show(figure)
     found = page.evaluate(
         """async tasks => {
         const figure = document.querySelector(".mtfl-x"), link = document.createElement("a"), found = [];
@@ -341,9 +360,8 @@ def test_every_painted_task_counts_its_directions(
 
 
 @pytest.mark.parametrize("r", [2, 3, 4])
-def test_the_named_tasks_are_what_they_are_called(open_page: Callable[..., Opened], tmp_path: Path, r: int) -> None:
-    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{PaintedTask(r=r).page()}", "utf8")
-    page = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce").page
+def test_the_named_tasks_are_what_they_are_called(show: Show, r: int) -> None:
+    page = show(PaintedTask(r=r))
     z = pattern_signs(r)
     wanted = {"Parity": z.prod(1), "Majority": (z.sum(1) > 0).double() * 2 - 1, "Constant": torch.ones(2**r)}
     for name, labels in wanted.items():
@@ -397,11 +415,8 @@ def test_dots_that_are_connected(look: Look, state: dict[str, Any], gaps: list[i
     assert ("Copies" in words) == (state == {"tasks": 2, "first": 153, "second": 102, "share": 1.0})
 
 
-def test_a_pressed_point_has_the_other_label_and_its_task_is_asked(
-    open_page: Callable[..., Opened], tmp_path: Path
-) -> None:
-    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{ConnectTheDots().page()}", "utf8")
-    page = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce").page
+def test_a_pressed_point_has_the_other_label_and_its_task_is_asked(show: Show) -> None:
+    page = show(ConnectTheDots())
     box = page.locator(".mtfl-figure")
     page.locator(".mtfl-press").nth(8 + 2).click()  # the third point of the second task
     assert box.get_attribute("data-address") == f"#fig-dots?second={75 ^ 4}&tasks=2"
@@ -553,15 +568,9 @@ ACTIONS: list[tuple[type[Explorable], dict[str, Any], str, str]] = [
     ("kind", "state", "button", "change"), ACTIONS, ids=lambda part: part if isinstance(part, str) else ""
 )
 def test_a_button_does_what_it_says(
-    open_page: Callable[..., Opened],
-    tmp_path: Path,
-    kind: type[Explorable],
-    state: dict[str, Any],
-    button: str,
-    change: str,
+    show: Show, kind: type[Explorable], state: dict[str, Any], button: str, change: str
 ) -> None:
     figure = kind(**state)
-    (tmp_path / "figure.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{figure.page()}", "utf8")
-    page = open_page(tmp_path.as_uri() + "/", "figure.html", reduced_motion="reduce").page
+    page = show(figure)
     page.get_by_role("button", name=button, exact=True).click()
     assert page.locator(".mtfl-figure").get_attribute("data-address") == f"#{figure.name}?{change}"

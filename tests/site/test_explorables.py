@@ -14,7 +14,7 @@ import torch
 from axe import VIEWS, violations
 from explorable_examples import KINDS, NO_MOTION, ROOT, example, write_page
 from numpy.testing import assert_allclose
-from opened import Opened, serve
+from opened import Opened, new_window, serve
 from PIL import Image
 
 from mtfl import limit_kernel, task_kernel
@@ -37,7 +37,7 @@ from mtfl.metrics import recovery
 from mtfl.population import Neurons, population_step
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     for kind in KINDS:
         write_page(folder, f"{kind.__name__}.html", example(kind).page())
-        write_page(folder, f"{kind.__name__}-dark.html", example(kind).page(), theme="dark")
     write_page(folder, "twice.html", 2 * "".join(example(kind).page() for kind in KINDS))
     links = "".join(
         f'<p><a href="#fig-neurons?{query}">{query}</a></p>'
@@ -68,6 +67,20 @@ def home(request: pytest.FixtureRequest, small: Path) -> str:
     return request.getfixturevalue("small_served") if request.param == "http" else small.as_uri() + "/"
 
 
+# Tests that share a page run on one figure after another.
+EACH_KIND = pytest.mark.parametrize("kind", KINDS, scope="module")
+
+
+@pytest.fixture(scope="module")
+def drawn(browser: Browser, small_served: str, kind: type[Explorable]) -> Iterator[Opened]:
+    """A figure's page, opened once for those tests that move no control of it."""
+    context = new_window(browser)
+    opened = Opened(context.new_page())
+    opened.page.goto(f"{small_served}{kind.__name__}.html", wait_until="load")
+    yield opened
+    context.close()
+
+
 def test_figures_stand_without_asking_for_anything(open_page: Callable[..., Opened], home: str) -> None:
     opened = open_page(home, "twice.html")
     opened.settle()
@@ -83,87 +96,72 @@ def test_figures_stand_without_asking_for_anything(open_page: Callable[..., Open
 # Controls
 
 CONTROLS = "input[type=range], fieldset:has(input[type=radio]), button, select"
-# What a reader sees of a figure and one of its controls: the picture, the words for it, and the control's own readout.
-SEEN = """(figure, control) => [
-    [...figure.querySelectorAll("svg *")].map(node =>
-        ["d", "transform", "cx", "cy", "x", "y", "rx", "ry", "width", "class", "fill-opacity"].map(
-            name => node.getAttribute(name)).join() + (node.children.length ? "" : node.textContent)).join("|"),
-    figure.querySelector("svg[role=img]").getAttribute("aria-label"),
-    control.matches("input[type=range]")
-        ? [control.value, control.ariaValueText, control.parentElement.querySelector("output").textContent].join()
-        : [...control.querySelectorAll("input")].map(input => input.checked).join(),
-]"""
-STAYED = f"""(figure, control) => ({SEEN})(figure, control).map((part, k) => part === window.before[k])"""
-
-# A native control says when it has been moved, whether or not the figure listens.
-LISTEN = """control => {
-    const kind = control.tagName === "BUTTON" ? "click" : "change";
-    window.moved = new Promise(done => addEventListener(kind, () => done(), { capture: true, once: true }));
+# Bring control number n of the first figure into sight, and remember what a reader sees of the figure and of it: the
+# picture, the words for it, and the control's own readout. What it is, and how to move it: between which places, or by
+# which key. A native control says when it has been moved, whether or not the figure listens.
+READY = f"""([n, total, way]) => {{
+    const figure = document.querySelector(".mtfl-x"), controls = figure.querySelectorAll("{CONTROLS}");
+    if (controls.length !== total) return null;
+    const control = controls[n];
+    const button = control.tagName === "BUTTON", slider = control.matches("input[type=range]");
+    window.look = () => [
+        [...figure.querySelectorAll("svg *")].map(node =>
+            ["d", "transform", "cx", "cy", "x", "y", "rx", "ry", "width", "class", "fill-opacity"].map(
+                name => node.getAttribute(name)).join() + (node.children.length ? "" : node.textContent)).join("|"),
+        figure.querySelector("svg[role=img]").getAttribute("aria-label"),
+        ...(button ? [] : slider
+            ? [[control.value, control.ariaValueText, control.parentElement.querySelector("output").textContent].join()]
+            : [[...control.querySelectorAll("input")].map(input => input.checked).join()]),
+    ];
+    window.before = look();
+    window.moved = control.matches(":disabled") || new Promise(done =>
+        addEventListener(button ? "click" : "change", () => done(), {{ capture: true, once: true }}));
+    control.scrollIntoView({{ block: "center", behavior: "instant" }});
+    if (way === "keyboard") (control.querySelector("input:checked") ?? control).focus();
+    const box = (control.querySelector("label:has(input:not(:checked))") ?? control).getBoundingClientRect();
+    const place = share => [box.x + 9 + share * (box.width - 18), box.y + box.height / 2];
+    const share = slider ? control.value / (control.max || 1) : 0.5, at_end = slider && control.value === control.max;
+    return [control.dataset.key ?? control.textContent, !control.matches(":disabled"),
+        place(share), place(!slider ? 0.5 : share < 0.5 ? 0.8 : 0.2),
+        button ? "Enter" : at_end ? "ArrowLeft" : "ArrowRight"];
+}}"""
+STAYED = """async () => {
+    await moved;
+    await scheduler.postTask(() => {}); // the figure has heard it as well
+    return look().map((part, k) => part === before[k]);
 }"""
+Place = tuple[float, float]
 
 
-def move_by_mouse(page: Page, control: Locator) -> None:
-    box = control.bounding_box()
-    assert box is not None
-    if control.get_attribute("type") == "range":
-        share = float(control.input_value()) / float(control.get_attribute("max") or 1)
-        y = box["y"] + box["height"] / 2
-        start, end = (box["x"] + 9 + place * (box["width"] - 18) for place in (share, 0.8 if share < 0.5 else 0.2))
-        page.mouse.move(start, y)
-        page.mouse.down()
-        page.mouse.move(end, y, steps=3)
-        page.mouse.up()
-    elif control.locator("input").count():
-        control.locator("label:has(input:not(:checked))").first.click()
-    else:
-        control.click()
+def move_by_mouse(page: Page, start: Place, end: Place, key: str) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    if end != start:
+        page.mouse.move(*end, steps=3)
+    page.mouse.up()
 
 
-def move_by_keyboard(page: Page, control: Locator) -> None:
-    if control.get_attribute("type") == "range":
-        control.focus()
-        at_end = control.input_value() == control.get_attribute("max")
-        page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
-    elif control.locator("input").count():
-        control.locator("input:checked").focus()
-        page.keyboard.press("ArrowRight")
-    else:
-        control.focus()
-        page.keyboard.press("Enter")
+def move_by_keyboard(page: Page, start: Place, end: Place, key: str) -> None:
+    page.keyboard.press(key)
 
 
-def move_by_touch(page: Page, control: Locator) -> None:
-    box = control.bounding_box()
-    assert box is not None
-    if control.get_attribute("type") == "range":
-        share = float(control.input_value()) / float(control.get_attribute("max") or 1)
-        page.touchscreen.tap(box["x"] + (0.8 if share < 0.5 else 0.2) * box["width"], box["y"] + box["height"] / 2)
-    elif control.locator("input").count():
-        control.locator("label:has(input:not(:checked))").first.tap()
-    else:
-        control.tap()
+def move_by_touch(page: Page, start: Place, end: Place, key: str) -> None:
+    page.touchscreen.tap(*end)
 
 
 WAYS = {"mouse": move_by_mouse, "keyboard": move_by_keyboard, "touch": move_by_touch}
 
 
-def stays(opened: Opened, n: int, way: str) -> list[str]:
+def stays(page: Page, n: int, total: int, way: str) -> list[str]:
     """What control number n leaves as it was when it is moved: the picture, the words for it, or its own readout."""
-    page = opened.page
-    figure = page.locator(".mtfl-x").first
-    control = figure.locator(CONTROLS).nth(n)
-    control.scroll_into_view_if_needed()
-    what = control.evaluate("control => control.dataset.key ?? control.textContent")
-    same = control.element_handle()  # moving it may change how many others stand before it
-    figure.evaluate(f"(figure, control) => {{ window.before = ({SEEN})(figure, control); }}", same)
-    if control.is_enabled():
-        control.evaluate(LISTEN)
-        WAYS[way](page, control)
-        page.evaluate("() => window.moved")
-    is_button = same.evaluate("control => control.tagName") == "BUTTON"
-    parts = ("picture", "words") if is_button else ("picture", "words", "readout")
-    stayed = figure.evaluate(STAYED, same)
-    return [f"{what}: {part}" for part, is_same in zip(parts, stayed, strict=False) if is_same]
+    ready = page.evaluate(READY, [n, total, way])
+    if ready is None:
+        return [f"{total} controls are not there"]
+    what, is_enabled, start, end, key = ready
+    if is_enabled:
+        WAYS[way](page, start, end, key)
+    parts = ("picture", "words", "readout")
+    return [f"{what}: {part}" for part, is_same in zip(parts, page.evaluate(STAYED), strict=False) if is_same]
 
 
 def dead_controls(opened: Opened, way: str) -> list[str]:
@@ -172,13 +170,11 @@ def dead_controls(opened: Opened, way: str) -> list[str]:
     Time is stopped, so that what Play has begun does not go on, and only the control can have moved anything.
     """
     page, found = opened.page, []
-    controls = page.locator(".mtfl-x").first.locator(CONTROLS)
-    total = controls.count()
+    total = page.locator(".mtfl-x").first.locator(CONTROLS).count()
     for n in range(total):
-        if controls.count() == total and not stays(opened, n, way):
-            continue
-        page.reload()
-        found += stays(opened, n, way)
+        if stays(page, n, total, way):
+            page.reload()
+            found += stays(page, n, total, way)
     return found
 
 
@@ -200,15 +196,12 @@ HIDDEN = """() => [
 }).map(node => node.className.baseVal ?? (node.className || node.textContent || node.type))"""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("width", [360, 1200])
-def test_words_pictures_and_controls_can_be_seen(
-    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], width: int
-) -> None:
-    view = {"viewport": {"width": width, "height": 900}}
-    opened = open_page(small_served, f"{kind.__name__}.html", **view, **NO_MOTION)
-    opened.settle()
-    assert opened.page.evaluate(HIDDEN) == []
+@EACH_KIND
+def test_words_pictures_and_controls_can_be_seen(drawn: Opened) -> None:
+    for width in (360, 1280):
+        drawn.page.set_viewport_size({"width": width, "height": 720})
+        drawn.settle()
+        assert drawn.page.evaluate(HIDDEN) == [], width
 
 
 @pytest.mark.parametrize(
@@ -434,9 +427,8 @@ def cost_of_updates(open_page: Callable[..., Opened], home: str, name: str) -> C
     page.clock.run_for(2000)
     page.evaluate(COUNT)
     operations()
-    for n in range(UPDATES):
-        page.evaluate(UPDATE, n)
-        page.clock.run_for(16)
+    page.evaluate(f"() => {{ for (let n = 0; n < {UPDATES}; n++) setTimeout({UPDATE}, 16 * n, n); }}")
+    page.clock.run_for(16 * UPDATES)
     done, changes, frames = operations(), *page.evaluate("[window.changes, window.frames]")
     page.clock.run_for(2000)
     before = page.evaluate("window.frames")
@@ -656,11 +648,9 @@ def walk(page: Page) -> list[tuple[int, bool]]:
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_tab_comes_to_every_control_in_order_and_leaves(
-    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
-) -> None:
-    page = open_page(small_served, f"{kind.__name__}.html").page
+@EACH_KIND
+def test_tab_comes_to_every_control_in_order_and_leaves(drawn: Opened) -> None:
+    page = drawn.page
     alive = page.locator(".mtfl-x").evaluate(ALIVE, CONTROLS)
     assert len(alive) >= 4
     assert walk(page) == [(n, True) for n in alive]
@@ -700,12 +690,9 @@ INKS_OF_LABELS = """figure => ["plus", "minus"].map(kind =>
     [...new Set([...figure.querySelectorAll(`.mtfl-${kind}`)].map(node => getComputedStyle(node).fill))])"""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_labels_have_one_colour_each(
-    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
-) -> None:
-    page = open_page(small_served, f"{kind.__name__}.html").page
-    plus, minus = page.locator(".mtfl-x").evaluate(INKS_OF_LABELS)
+@EACH_KIND
+def test_labels_have_one_colour_each(drawn: Opened) -> None:
+    plus, minus = drawn.page.locator(".mtfl-x").evaluate(INKS_OF_LABELS)
     assert len(plus) < 2 and "rgb(0, 0, 0)" not in plus + minus
     assert not set(plus) & set(minus)
 
@@ -744,19 +731,18 @@ def ink_of_track(slider: Locator) -> list[int]:
     return [int(abs(picture[height // 2, int(x)] - picture[1, int(x)]).max()) for x in columns]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_in_forced_colours_what_is_chosen_is_seen(
-    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], scheme: str
-) -> None:
-    page = open_page(small_served, f"{kind.__name__}.html", forced_colors="active", color_scheme=scheme).page
-    figure = page.locator(".mtfl-x")
-    for chosen, other in figure.evaluate(CHOSEN):
-        assert chosen != other
-    for slider in figure.locator("input[type=range]:enabled").all():
-        assert min(ink_of_track(slider)) > 60
-    lines = figure.locator(".mtfl-grid").first.evaluate("node => getComputedStyle(node).stroke")
-    assert lines != page.evaluate("getComputedStyle(document.body).backgroundColor")
+@EACH_KIND
+def test_in_forced_colours_what_is_chosen_is_seen(drawn: Opened) -> None:
+    page, figure = drawn.page, drawn.page.locator(".mtfl-x")
+    for scheme in ("light", "dark"):
+        page.emulate_media(forced_colors="active", color_scheme=scheme)
+        for chosen, other in figure.evaluate(CHOSEN):
+            assert chosen != other
+        for slider in figure.locator("input[type=range]:enabled").all():
+            assert min(ink_of_track(slider)) > 60
+        lines = figure.locator(".mtfl-grid").first.evaluate("node => getComputedStyle(node).stroke")
+        assert lines != page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(forced_colors="null", color_scheme="null")
 
 
 def test_a_track_that_vanishes_is_seen(open_page: Callable[..., Opened], small_served: str) -> None:
@@ -787,34 +773,54 @@ def test_the_knob_of_a_slider_is_whole_at_both_ends(open_page: Callable[..., Ope
     assert ring()[1] < 90
 
 
-@pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing_in_figures(
-    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], view: str
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
 ) -> None:
-    page = f"{kind.__name__}-dark.html" if view == "dark" else f"{kind.__name__}.html"
-    opened = open_page(small_served, page, **VIEWS[view])
+    """A dark page differs from a light one in its colours, and a narrow page in all else."""
+    opened = open_page(small_served, f"{kind.__name__}.html", **VIEWS["light"])
+    page, too_wide = opened.page, "document.documentElement.scrollWidth > innerWidth"
     assert violations(opened) == []
-    assert not opened.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert not page.evaluate(too_wide)
+    page.set_viewport_size(VIEWS["phone"]["viewport"])
+    assert violations(opened, colours=False) == []
+    assert not page.evaluate(too_wide)
+    page.emulate_media(**VIEWS["dark"])
+    page.locator("html").evaluate("({ dataset }) => { dataset.theme = dataset.mode = 'dark'; }")
+    opened.settle()
+    assert violations(opened, other=False) == []
 
 
-@pytest.mark.parametrize("width", [1280, 720, 360])
+# The height of a figure as it is drawn and with each of its sliders at both ends, and how much of it stays empty.
+HEIGHTS = """async () => {
+    const figure = document.querySelector(".mtfl-x"), height = () => figure.getBoundingClientRect().height;
+    const found = [height()];
+    for (const slider of figure.querySelectorAll("input[type=range]")) {
+        for (const end of [-1e9, 1e9]) {
+            if (slider.disabled) continue;
+            slider.value = end;
+            slider.dispatchEvent(new Event("input"));
+            await null;
+            await null;
+            found.push(height());
+        }
+    }
+    return [found, figure.getBoundingClientRect().bottom - figure.lastElementChild.getBoundingClientRect().bottom];
+}"""
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_jumps_when_a_figure_is_drawn_or_moved(
-    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable], width: int
+    open_page: Callable[..., Opened], small_served: str, kind: type[Explorable]
 ) -> None:
-    def height(opened: Opened) -> float:
-        return opened.page.locator(".mtfl-x").evaluate("figure => figure.getBoundingClientRect().height")
-
-    view = {"viewport": {"width": width, "height": 900}, **NO_MOTION}
-    reserved = height(open_page(small_served, f"{kind.__name__}.html", java_script_enabled=False, **view))
-    opened = open_page(small_served, f"{kind.__name__}.html", **view)
-    assert height(opened) == reserved
-    for slider in opened.page.locator(".mtfl-x input[type=range]").all():
-        for key in ("Home", "End"):
-            slider.press(key)
-            opened.settle()
-            assert height(opened) == reserved
-    last = opened.page.locator(".mtfl-x > :last-child").evaluate("node => node.getBoundingClientRect().bottom")
-    top = opened.page.locator(".mtfl-x").evaluate("figure => figure.getBoundingClientRect().top")
-    assert last > top + reserved - 64  # and little of it stays empty
+    still = open_page(small_served, f"{kind.__name__}.html", java_script_enabled=False, **NO_MOTION).page
+    page = open_page(small_served, f"{kind.__name__}.html", **NO_MOTION).page
+    for width in (1280, 720, 360):
+        for one in (still, page):
+            one.set_viewport_size({"width": width, "height": 900})
+        page.reload()
+        reserved = still.locator(".mtfl-x").evaluate("figure => figure.getBoundingClientRect().height")
+        heights, empty = page.evaluate(HEIGHTS)
+        assert len(heights) > 2
+        assert set(heights) == {reserved}, width
+        assert empty < 64  # and little of it stays empty

@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from opened import AT_ONCE, CLIPBOARD, Opened, first_frames, parsed, texts_of
+from opened import AT_ONCE, CLIPBOARD, Opened, first_frames, texts_of
 from playwright.sync_api import Browser, Page
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -66,43 +66,54 @@ def letters(text: str) -> str:
     return re.sub(r"\s", "", text)
 
 
-def test_every_proof_and_cell_is_in_its_page(site: Path, name: str) -> None:
+# How many proofs a page has, what its cells say, which kinds it folds, which switches it has, and what more than text
+# stands in the ideas of its proofs.
+IN_A_PAGE = """kinds => {
+    const all = selector => [...document.querySelectorAll(selector)];
+    return [all("details.mtfl-proof[id]").length, all("div.cell .cell_input pre").map(cell => cell.textContent),
+        kinds.filter(kind => all(`details.mtfl-${kind}`).length), all(".mtfl-switch").map(node => node.dataset.kind),
+        all(".mtfl-idea :is(a, p)").map(node => node.outerHTML)];
+}"""
+
+
+def test_every_proof_and_cell_is_in_its_page(shown: Opened, name: str) -> None:
     source = (BOOK / name).with_suffix(".ipynb")
     cells = nbformat.read(source, as_version=4).cells if source.exists() else []
-    soup = parsed(site / name)
-    proofs = sum(len(re.findall(r"^[`:]{3,}\{prf:proof\}", cell.source, flags=re.MULTILINE)) for cell in cells)
-    assert len(soup.select("details.mtfl-proof[id]")) == proofs
+    proofs, shows, folds, switches, marked = shown.page.evaluate(IN_A_PAGE, KINDS)
+    assert proofs == sum(len(re.findall(r"^[`:]{3,}\{prf:proof\}", cell.source, flags=re.MULTILINE)) for cell in cells)
     brief = name in ("intro.html", "story.html")  # they leave out what only their numbers need
     told = [cell for cell in cells if not brief or "remove-cell" not in cell.metadata.get("tags", ())]
     written = [letters(cell.source) for cell in told if cell.cell_type == "code"]
-    shown = [letters(cell.get_text()) for cell in soup.select("div.cell .cell_input pre")]
-    assert shown == written
-    switches = [button["data-kind"] for button in soup.select(".mtfl-switch")]
-    assert switches == [kind for kind in KINDS if soup.select(f"details.mtfl-{kind}")]
-    for idea in soup.select(".mtfl-idea"):
-        assert idea.select("a, p") == []
+    assert [letters(text) for text in shows] == written
+    assert switches == folds
+    assert marked == []
 
 
-# What is seen of a cell: the height of its bar, of itself, and whether something that it has put out is seen.
-CELLS = """all => all.map(cell => {
+# How much is open; what is seen of each cell: the height of its bar, of itself, and whether something that it has put
+# out is seen; and the same with all code open. In one go: nothing of it is painted.
+CELLS = """style => {
     const height = node => node?.checkVisibility() ? node.getBoundingClientRect().height : 0;
-    return [height(cell.querySelector(":scope > .mtfl-code > summary")), height(cell),
-        [...cell.querySelectorAll(".cell_output *")].some(height)];
-})"""
+    const cells = () => [...document.querySelectorAll("div.cell:has(> .mtfl-code)")].map(cell => [
+        height(cell.querySelector(":scope > .mtfl-code > summary")), height(cell),
+        [...cell.querySelectorAll(".cell_output *")].some(height)]);
+    const at_once = document.createElement("style"), code = document.querySelector(".mtfl-switch[data-kind=code]");
+    at_once.textContent = style;
+    document.head.append(at_once);
+    const open = document.querySelectorAll("details:is(.mtfl-proof, .mtfl-code)[open]").length, folded = cells();
+    code?.click();
+    const unfolded = cells();
+    code?.click();
+    at_once.remove();
+    return [open, folded, unfolded];
+}"""
 
 
 def test_a_bar_stands_for_something(shown: Opened) -> None:
-    page = shown.page
-    style = page.add_style_tag(content=AT_ONCE)
-    assert page.evaluate(OPEN, "proof")[0] == page.evaluate(OPEN, "code")[0] == 0
-    cells = page.locator("div.cell:has(> .mtfl-code)")
-    for bar, height, has_output in cells.evaluate_all(CELLS):
+    open_at_first, folded, unfolded = shown.page.evaluate(CELLS, AT_ONCE)
+    assert open_at_first == 0
+    for bar, height, has_output in folded:
         assert (bar >= 20 and has_output) or height == 0
-    if cells.count():
-        switch(page, "code")
-        assert all(bar >= 20 and height > bar for bar, height, _ in cells.evaluate_all(CELLS))
-        switch(page, "code")
-    style.evaluate("node => node.remove()")
+    assert all(bar >= 20 and height > bar for bar, height, _ in unfolded)
 
 
 # Links, searches and the browser's find lead into what is folded

@@ -59,11 +59,19 @@ BORNE_OUT |= dict.fromkeys(
     lambda x: not x,
 )
 WITH_GUESSES = [name for name in PAGES if 'class="mtfl-guess"' in (SITE / name).read_text("utf8")]
-ANSWERS = """() => [...document.querySelectorAll(".mtfl-guess")].map(guess => {
-    const answer = guess.querySelector(".mtfl-answer").cloneNode(true);
-    answer.querySelectorAll("a, mjx-container").forEach(part => part.remove());
-    return [guess.querySelector(".mtfl-right").textContent.trim(), answer.textContent];
-})"""
+# The right options of some pages, each with its answer.
+ANSWERS = """async names => {
+    const parser = new DOMParser(), found = [];
+    for (const name of names) {
+        const page = parser.parseFromString(await (await fetch(name)).text(), "text/html");
+        for (const guess of page.querySelectorAll(".mtfl-guess")) {
+            const answer = guess.querySelector(".mtfl-answer");
+            answer.querySelectorAll("a, mjx-container").forEach(part => part.remove());
+            found.push([guess.querySelector(".mtfl-right").textContent.trim(), answer.textContent]);
+        }
+    }
+    return found;
+}"""
 
 
 @pytest.mark.parametrize("how", ["mouse", "keyboard", "touch"])
@@ -91,33 +99,49 @@ def test_the_answer_opens_when_an_option_is_chosen(
     assert guess.locator("[aria-live=polite] .mtfl-answer").count() == 1
 
 
-@pytest.mark.parametrize("page_name", WITH_GUESSES)
-def test_each_guess_keeps_its_answer_until_one_chooses_or_prints(
-    open_page: Callable[..., Opened], served: str, page_name: str
-) -> None:
-    page = open_page(served, page_name, reduced_motion="reduce").page
-    guesses = page.locator(".mtfl-guess").all()
-    answers = [guess.locator(".mtfl-answer") for guess in guesses]
-    page.emulate_media(media="print")
-    assert all(answer.is_visible() for answer in answers)
+# Which answers are seen.
+SEEN = """() => [...document.querySelectorAll(".mtfl-guess .mtfl-answer")].map(answer =>
+    answer.checkVisibility({ visibilityProperty: true }) && answer.getBoundingClientRect().height > 0)"""
+# Press a wrong option of each guess, where a pointer finds it: which answers were seen before, whether the pointer has
+# found it, how many right options there are, and their border before and after.
+GUESS = f"""() => [...document.querySelectorAll(".mtfl-guess")].map(guess => {{
+    const right = guess.querySelectorAll(".mtfl-right > span"), other = guess.querySelector(".mtfl-other");
+    const border = () => getComputedStyle(right[0]).borderTopColor, seen = ({SEEN})(), before = border();
+    other.scrollIntoView({{ block: "center", behavior: "instant" }});
+    const {{ x, y, width, height }} = other.getBoundingClientRect();
+    const found = document.elementFromPoint(x + width / 2, y + height / 2);
+    found.click();
+    return [seen, other.contains(found), right.length, before, border()];
+}})"""
+
+
+FORGET = """() => {
+    for (const option of document.querySelectorAll(".mtfl-guess input")) option.checked = false;
+    scrollTo({ top: 0, behavior: "instant" });
+}"""
+
+
+def test_each_guess_keeps_its_answer_until_one_chooses_or_prints(shown: Opened, name: str) -> None:
+    page = shown.page
+    if name not in WITH_GUESSES:
+        assert page.evaluate(SEEN) == []
+        return
+    page.emulate_media(media="print", reduced_motion="reduce")
+    printed = page.evaluate(SEEN)
+    assert printed and all(printed)
     page.emulate_media(media="screen")
-    for number, guess in enumerate(guesses):
-        guess.scroll_into_view_if_needed()
-        assert [answer.is_visible() for answer in answers] == [before < number for before in range(len(answers))]
-        right = guess.locator(".mtfl-right > span")
-        assert right.count() == 1
-        border = "node => getComputedStyle(node).borderTopColor"
-        before = right.evaluate(border)
-        guess.locator(".mtfl-other").first.click()
-        assert right.evaluate(border) != before
-    assert all(answer.is_visible() for answer in answers)
+    for number, (seen, is_found, rights, before, after) in enumerate(page.evaluate(GUESS)):
+        assert seen == [place < number for place in range(len(printed))]
+        assert is_found
+        assert rights == 1
+        assert after != before
+    assert all(page.evaluate(SEEN))
+    page.evaluate(FORGET)
+    page.emulate_media(media="null", reduced_motion="null")
 
 
 def test_the_right_options_are_what_the_cells_show(open_page: Callable[..., Opened], served: str) -> None:
-    page, found = open_page(served, WITH_GUESSES[0]).page, {}
-    for name in WITH_GUESSES:
-        page.goto(served + name)
-        found |= dict(page.evaluate(ANSWERS))
+    found = dict(open_page(served, "references.html").page.evaluate(ANSWERS, WITH_GUESSES))
     assert set(found) == set(BORNE_OUT)
     numbers = {right: [float(x) for x in re.findall(r"\d+(?:\.\d+)?", answer)] for right, answer in found.items()}
     assert [right for right, holds in BORNE_OUT.items() if not holds(numbers[right])] == []

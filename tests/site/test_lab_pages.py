@@ -27,7 +27,8 @@ OURS = ".headerlink, .sd-summary-state-marker, .mtfl-needs-kernel, div.cell, div
 # Which each sets in its own way
 SIGNATURES = "dt.sig, dl .colon, dl .highlight:not(.highlight-text > *), pre:has(> .language-python)"
 MARKS = re.compile(r"· (?:paper|main result)$", flags=re.MULTILINE)
-# Most of a page, and no words.
+ARTICLE = re.compile(r'<article class="bd-article".*</article>', flags=re.DOTALL)
+# Most of an article, and no words.
 DRAWN = re.compile(r"<(svg|mjx-container|script)\b[^>]*?(?:/>|>.*?</\1>)", flags=re.DOTALL)
 ROW = re.compile(r'<tr id="(.*?)"')  # in a table that code has put out
 SUMMARY, FORMULA = re.compile("<summary>.*?</summary>"), re.compile(r"\$([^$]+)\$")
@@ -42,9 +43,19 @@ RAW = re.compile(
 )  # Markdown or HTML that is left as it was written
 
 
-def shown(notebook: NotebookNode) -> BeautifulSoup:
-    """The Markdown cells of a notebook, as a reader sees them: JupyterLab sets formulas within HTML too."""
-    cells = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+@cache
+def notebook_of(page: str) -> NotebookNode:
+    """The notebook of a page; not to be changed."""
+    return nbformat.read(SITE / "_sources" / f"{page}.ipynb", as_version=4)
+
+
+@cache
+def shown(page: str) -> BeautifulSoup:
+    """The Markdown cells of its notebook, as a reader sees them; not to be changed.
+
+    JupyterLab sets formulas within HTML too.
+    """
+    cells = (cell.source for cell in notebook_of(page).cells if cell.cell_type == "markdown")
     made = "\n".join(map(MARKDOWN.render, cells))
     made = SUMMARY.sub(lambda found: FORMULA.sub(r'<span class="math">\1</span>', found[0]), made)
     return BeautifulSoup(made, "html.parser")
@@ -60,7 +71,7 @@ def words(page: Tag, without: str = OURS) -> list[str]:
     for term in page.select("dt"):
         term.append(" ")
     for formula in page.select(".math"):
-        numbers = [number.get_text() for number in formula.select(".eqno")]
+        numbers = [number.get_text() for number in formula.find_all(class_="eqno")]
         numbers += [f"({tag})" for tag in re.findall(r"\\tag\{(.*?)\}", formula.get_text())]
         formula.replace_with(f" ¤ {' '.join(numbers)} ")
     return WORDS.findall(MARKS.sub("", page.get_text()))
@@ -72,17 +83,10 @@ def chapter(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(scope="module")
-def notebook(site: Path, chapter: str) -> NotebookNode:
-    """The notebook of this page."""
-    return nbformat.read(site / "_sources" / f"{chapter}.ipynb", as_version=4)
-
-
-def test_it_says_what_the_page_says(site: Path, chapter: str, notebook: NotebookNode) -> None:
-    text = DRAWN.sub("", (site / f"{chapter}.html").read_text("utf8"))
-    page = BeautifulSoup(text, "html.parser").select_one("article.bd-article")
-    assert page is not None
-    cells = shown(notebook)
+def test_it_says_what_the_page_says(site: Path, chapter: str) -> None:
+    (article,) = ARTICLE.findall((site / f"{chapter}.html").read_text("utf8"))
+    page = BeautifulSoup(DRAWN.sub("", article), "html.parser")
+    cells = copy.copy(shown(chapter))
     if (BOOK / f"{chapter}.ipynb").exists():
         needs = cells.select_one("h1 + div")
         assert needs is not None and needs.get_text().strip().startswith("To run this notebook")
@@ -95,22 +99,16 @@ def test_it_says_what_the_page_says(site: Path, chapter: str, notebook: Notebook
 
 
 @cache
-def notebook_of(page: str) -> NotebookNode:
-    return nbformat.read(SITE / "_sources" / f"{page}.ipynb", as_version=4)
-
-
-@cache
 def places(page: str) -> set[str]:
     """All that a link may lead to in a notebook: its cells, anchors in its text, and those that its code puts out."""
-    notebook = notebook_of(page)
     rows = ROW.findall((SITE / f"{page}.html").read_text("utf8"))
-    anchors = {str(place["id"]) for place in shown(notebook).select("[id]")}
-    return {"", *anchors, *(f"cell-id={cell.id}" for cell in notebook.cells), *rows}
+    anchors = {str(place["id"]) for place in shown(page).select("[id]")}
+    return {"", *anchors, *(f"cell-id={cell.id}" for cell in notebook_of(page).cells), *rows}
 
 
-def test_its_links_lead_somewhere(chapter: str, notebook: NotebookNode) -> None:
+def test_its_links_lead_somewhere(chapter: str) -> None:
     lost = []
-    for link in shown(notebook).select("a[href]"):
+    for link in shown(chapter).select("a[href]"):
         path, _, anchor = unquote(str(link["href"])).partition("#")
         if re.match("[a-z]+:", path) or "?" in anchor:  # to another site, or sets a figure of this page
             continue
@@ -120,23 +118,27 @@ def test_its_links_lead_somewhere(chapter: str, notebook: NotebookNode) -> None:
     assert lost == []
 
 
-def landing(page: str, anchor: str) -> BeautifulSoup:
-    """The cell that a link leads to, as a reader sees it; for a figure's cell, its caption."""
+@cache
+def landing(page: str, anchor: str) -> tuple[str, list[str]]:
+    """What the cell says that a link leads to, its heading left out, and its anchors; for a figure's cell, its caption.
+
+    A statement may stand right below the heading.
+    """
     cells = notebook_of(page).cells
     place = next(place for place, cell in enumerate(cells) if anchor == f"cell-id={cell.id}")
     place += cells[place].cell_type == "code"
-    return BeautifulSoup(MARKDOWN.render(cells[place].source), "html.parser")
+    cell = BeautifulSoup(MARKDOWN.render(cells[place].source), "html.parser")
+    for heading in cell.select("h1, h2, h3, h4"):
+        heading.decompose()
+    return cell.get_text().strip(), [str(place["id"]) for place in cell.select("[id]")]
 
 
-def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) -> None:
+def test_its_links_lead_to_what_they_name(chapter: str) -> None:
     astray = []
-    for link in shown(notebook).select("a[href*='#cell-id=']"):
+    for link in shown(chapter).select("a[href*='#cell-id=']"):
         path, _, anchor = str(link["href"]).partition("#")
         page, name = path.removesuffix(".ipynb"), link.get_text()
-        cell = landing(page, anchor)
-        for heading in cell.select("h1, h2, h3, h4"):  # a statement may stand right below
-            heading.decompose()
-        beginning = cell.get_text().strip()
+        beginning, anchors = landing(page, anchor)
         if NUMBERED.fullmatch(name):
             right = beginning.startswith(name)
         elif EQUATION.fullmatch(name):  # at the beginning, or in the statement or proof that stands there
@@ -144,7 +146,7 @@ def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) 
         elif page == "references":
             right = beginning.startswith("[") and YEAR.findall(name)[-1] in beginning
         elif page == "api":
-            right = any(str(place["id"]).endswith(name.removesuffix("()")) for place in cell.select("[id]"))
+            right = any(place.endswith(name.removesuffix("()")) for place in anchors)
         else:
             right = True
         if not right:
@@ -152,21 +154,20 @@ def test_its_links_lead_to_what_they_name(chapter: str, notebook: NotebookNode) 
     assert astray == []
 
 
-def test_its_code_is_the_books(chapter: str, notebook: NotebookNode) -> None:
+def test_its_code_is_the_books(chapter: str) -> None:
     source = BOOK / f"{chapter}.ipynb"
     ours = nbformat.read(source, as_version=4).cells if source.exists() else []
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.pop("metadata").get("jupyter", {}).get("source_hidden", False) for cell in copy.deepcopy(code)] == [
+    code = copy.deepcopy([cell for cell in notebook_of(chapter).cells if cell.cell_type == "code"])
+    assert [cell.metadata.pop("jupyter", {}).get("source_hidden", False) for cell in code] == [
         folds for folds, cell in zip(folded(ours), ours, strict=True) if cell.cell_type == "code"
     ]
-    for cell in code:
-        cell.metadata.pop("jupyter", None)
     assert code == [cell for cell in ours if cell.cell_type == "code"]
 
 
-def test_a_caption_stands_below_its_figure(chapter: str, notebook: NotebookNode) -> None:
-    for above, cell in itertools.pairwise(notebook.cells):
+def test_a_caption_stands_below_its_figure(chapter: str) -> None:
+    cells = notebook_of(chapter).cells
+    for above, cell in itertools.pairwise(cells):
         if cell.cell_type == "markdown" and cell.id.endswith("-caption"):
             assert "figure" in above.metadata.mystnb
-    named = [cell for cell in notebook.cells if "figure" in cell.metadata.get("mystnb", {})]
-    assert len(named) == sum(cell.id.endswith("-caption") for cell in notebook.cells)
+    named = [cell for cell in cells if "figure" in cell.metadata.get("mystnb", {})]
+    assert len(named) == sum(cell.id.endswith("-caption") for cell in cells)

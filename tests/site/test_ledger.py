@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from copy import copy
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from axe import VIEWS, violations
-from bs4 import Tag
-from opened import Opened, new_window, parsed, texts_of
+from opened import PAGES, Opened, new_window, texts_of
 from playwright.sync_api import Browser, Locator, Page
 
 from mtfl.claims import CLAIMS
@@ -42,28 +40,59 @@ def status(page: Page) -> str:
     return page.locator(".mtfl-filter [role=status]").inner_text()
 
 
-def main_results(site: Path) -> list[str]:
-    chapters = sorted(site.glob("[01]?_*.html"))
-    return [str(node["id"]) for path in chapters for node in parsed(path).select("div.proof.main[id]")]
+class Statement(NamedTuple):
+    """A statement of a chapter, and what stands in it."""
+
+    label: str
+    is_main: bool
+    titles: list[str]  # without tools
+    number: str
+    said: str
+    checks: list[str]  # where its links to a check lead
 
 
-def with_ids(site: Path, name: str, kind: str) -> dict[str, Tag]:
-    """The elements of a kind on a page of the site, by their ids."""
-    return {str(node["id"]): node for node in parsed(site / f"{name}.html")(kind, id=True)}
+class Entry(NamedTuple):
+    """An entry of the ledger, and what stands in it."""
+
+    label: str
+    named: list[str]
+    quoted: list[str]
+    links: list[str]
 
 
-def statements_of(site: Path) -> dict[str, Tag]:
-    """The statements of the chapters, by their labels."""
-    chapters = {claim.chapter for claim in CLAIMS if not claim.statement}
-    return {label: box for name in chapters for label, box in with_ids(site, name, "div").items()}
+# The statements of some pages and the entries of the ledger. What they say is without titles, numbers and tools.
+BOOK = """async ([names, ledger]) => {
+    const parser = new DOMParser();
+    const load = async name => parser.parseFromString(await (await fetch(name)).text(), "text/html");
+    const without = (parts, node) => {
+        const copy = node.cloneNode(true);
+        for (const part of copy.querySelectorAll(parts)) part.remove();
+        return copy.textContent.replace(/\\s+/g, "");
+    };
+    const each = (node, selector, tell) => [...node.querySelectorAll(selector)].map(tell);
+    const told = node => without(".admonition-title, .mtfl-named, .eqno, .headerlink", node);
+    const pages = await Promise.all(names.map(load)), link = node => node.getAttribute("href");
+    return [pages.flatMap(page => each(page, "div.proof[id]", node => [node.id, node.matches(".main"),
+        each(node, ".admonition-title", title => without(".mtfl-tools, .headerlink", title)),
+        node.querySelector(".admonition-title .caption-number")?.textContent.trim(),
+        told(node), each(node, "a.mtfl-check", link)])),
+        each(await load(ledger), "article[id]", node =>
+            [node.id, each(node, ".mtfl-named", node => node.textContent.replace(/\\s+/g, "")),
+                each(node, "blockquote", told), each(node, "a", link)])];
+}"""
+Book = tuple[dict[str, Statement], dict[str, Entry]]
 
 
-def told(node: Tag) -> str:
-    """What a statement says, without its title, its numbers and its tools."""
-    node = copy(node)
-    for part in node.select(".admonition-title, .mtfl-named, .eqno, .headerlink"):
-        part.extract()
-    return node.get_text()
+@pytest.fixture(scope="module")
+def book(browser: Browser, served: str) -> Book:
+    """The statements of the chapters and the entries of the ledger, by their labels."""
+    window = new_window(browser)
+    page = window.new_page()
+    page.goto(served + "search.html")
+    chapters = [name for name in PAGES if re.match(r"[01]\d_", name)]
+    statements, entries = page.evaluate(BOOK, [chapters, LEDGER])
+    window.close()
+    return {row[0]: Statement(*row) for row in statements}, {row[0]: Entry(*row) for row in entries}
 
 
 def test_at_first_all_claims_are_shown_under_their_heads(open_page: Callable[..., Opened], address: str) -> None:
@@ -77,7 +106,7 @@ def test_at_first_all_claims_are_shown_under_their_heads(open_page: Callable[...
     assert opened.errors == [] == opened.away
 
 
-def test_each_control_shows_what_it_says(open_page: Callable[..., Opened], site: Path, served: str) -> None:
+def test_each_control_shows_what_it_says(open_page: Callable[..., Opened], book: Book, served: str) -> None:
     page = open_page(served, LEDGER).page
     options = filter_of(page).get_by_label("Chapter").locator("option").all_inner_texts()
     assert options == [
@@ -94,7 +123,7 @@ def test_each_control_shows_what_it_says(open_page: Callable[..., Opened], site:
     assert page.evaluate(HEADS) == ["Claims of the paper"]
     filter_of(page).get_by_label("Source").select_option("all")
     filter_of(page).get_by_label("main results only").check()
-    assert shown(page) == main_results(site)
+    assert shown(page) == [statement.label for statement in book[0].values() if statement.is_main]
     filter_of(page).get_by_label("main results only").uncheck()
     for words in ("drift", "DRIFT", "  drift "):
         filter_of(page).get_by_label("Words").fill(words)
@@ -111,15 +140,11 @@ def test_each_control_shows_what_it_says(open_page: Callable[..., Opened], site:
 
 
 def test_a_statement_is_found_by_its_number_and_by_its_title(
-    open_page: Callable[..., Opened], site: Path, served: str
+    open_page: Callable[..., Opened], book: Book, served: str
 ) -> None:
     page = open_page(served, LEDGER).page
     words = filter_of(page).get_by_label("Words")
-    names = {
-        anchor: box.select_one(".admonition-title .caption-number").get_text(strip=True)  # type: ignore[union-attr]
-        for anchor, box in statements_of(site).items()
-        if anchor in ALL
-    }
+    names = {anchor: statement.number for anchor, statement in book[0].items() if anchor in ALL}
     found = words.evaluate(EACH, [name.lower() for name in names.values()])
     assert dict(zip(names, found, strict=True)) == {anchor: [anchor] for anchor in names}
     words.fill("theorem  7")  # all of a chapter
@@ -130,15 +155,12 @@ def test_a_statement_is_found_by_its_number_and_by_its_title(
     assert shown(page) == []
 
 
-def test_the_ledger_gives_number_and_title(site: Path) -> None:
-    entries, statements = with_ids(site, "claims", "article"), statements_of(site)
+def test_the_ledger_gives_number_and_title(book: Book) -> None:
+    statements, entries = book
     for claim in CLAIMS:
         if not claim.statement:
-            (named,) = entries[f"ledger-{claim.id.lower()}"].select(".mtfl-named")
-            (title,) = (copy(node) for node in statements[claim.id.lower()].select(".admonition-title"))
-            for tool in title.select(".mtfl-tools, .headerlink"):
-                tool.extract()
-            assert "".join(named.get_text().split()) == "".join(title.get_text().split()), claim.id
+            (title,) = statements[claim.id.lower()].titles
+            assert entries[f"ledger-{claim.id.lower()}"].named == [title] != [""]
 
 
 def test_the_filter_is_reached_and_set_by_keyboard(open_page: Callable[..., Opened], served: str) -> None:
@@ -221,23 +243,21 @@ def test_without_scripts_all_claims_are_there_and_no_filter(browser: Browser, se
     window.close()
 
 
-def test_a_statement_and_its_check_lead_to_each_other(site: Path) -> None:
-    entries, statements = with_ids(site, "claims", "article"), statements_of(site)
+def test_a_statement_and_its_check_lead_to_each_other(book: Book) -> None:
+    statements, entries = book
     for claim in CLAIMS:
         anchor = claim.id.lower()
-        assert entries[f"ledger-{anchor}"]("a", href=f"{claim.chapter}.html#{anchor}")
+        assert f"{claim.chapter}.html#{anchor}" in entries[f"ledger-{anchor}"].links
         if not claim.statement:
-            assert statements[anchor]("a", class_="mtfl-check", href=f"claims.html#ledger-{anchor}")
+            assert f"claims.html#ledger-{anchor}" in statements[anchor].checks
 
 
-def test_the_ledger_shows_what_the_chapters_say(site: Path) -> None:
-    entries, statements = with_ids(site, "claims", "article"), statements_of(site)
+def test_the_ledger_shows_what_the_chapters_say(book: Book) -> None:
+    statements, entries = book
     for claim in CLAIMS:
         anchor = claim.id.lower()
-        said = claim.statement.split() if claim.statement else told(statements[anchor]).split()
-        quoted = entries[f"ledger-{anchor}"].blockquote
-        assert quoted is not None, claim.id
-        assert "".join(told(quoted).split()) == "".join(said), claim.id
+        said = "".join(claim.statement.split()) if claim.statement else statements[anchor].said
+        assert entries[f"ledger-{anchor}"].quoted[0] == said != "", claim.id
 
 
 @pytest.mark.parametrize("view", VIEWS)
