@@ -12,6 +12,7 @@ import html
 import json
 import math
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,21 +63,28 @@ def bundle(figure: Path, also: tuple[str, ...] = ()) -> str:
     Raises:
         ValueError: if a module imports or exports in another way, or two modules declare the same name.
     """
+    paths = [*(FOLDER / name for name in (*SHARED, *also)), figure]
+    return _bundled(tuple((path.name, path.read_text("utf8")) for path in paths))
+
+
+@lru_cache(maxsize=16)
+def _bundled(modules: tuple[tuple[str, str], ...]) -> str:
+    """The same of modules by name."""
     parts, owner = [], {}
-    for path in [*(FOLDER / name for name in (*SHARED, *also)), figure]:
-        source = EXPORT.sub("", IMPORT.sub("", path.read_text("utf8")))
+    for module, code in modules:
+        source = EXPORT.sub("", IMPORT.sub("", code))
         if other := LEFT_OVER.search(source):
             raise ValueError(
-                f"bundle: {path.name} must be bundled by its plain imports and exports; got {other[0]!r}. "
+                f"bundle: {module} must be bundled by its plain imports and exports; got {other[0]!r}. "
                 'Write `import { a } from "./ui.js";` and `export function`.'
             )
         for name in DECLARED.findall(source):
             if name in owner:
                 raise ValueError(
-                    f"bundle: names must be declared by one module; got {name} in {owner[name]} and {path.name}. "
+                    f"bundle: names must be declared by one module; got {name} in {owner[name]} and {module}. "
                     "Rename one."
                 )
-            owner[name] = path.name
+            owner[name] = module
         parts.append(source.strip())
     return "\n\n".join(parts) + "\n"
 
