@@ -68,6 +68,8 @@ def integer(where: str, name: str, value: Any, *, least: int | None = None, most
     """``value`` is an integer (no bool), and where it counts, from ``least`` to ``most``."""
     remedy = f"Pass a Python int for {name}."
     is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if is_integer and (least is None or least <= value <= most):
+        return  # before values are shown in words, which takes much longer than to check them
     require(is_integer, where, name, "an integer", f"{type(value).__name__} {shown(value)}", remedy, TypeError)
     if least is not None:
         require(value >= least, where, name, f"at least {least}", shown(value), f"Choose {name} >= {least}.")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -72,11 +73,14 @@ def hermite_coefficients(
     return found
 
 
+_legendre = lru_cache(maxsize=len(_RULES))(np.polynomial.legendre.leggauss)
+
+
 def _integrals(
     where: str, activation: Callable[[Tensor], Tensor], count: int, scale: float, reach: float, nodes: int
 ) -> Tensor:
     """The coefficients by Gauss and Legendre's rule on either side of 0."""
-    points, weights = np.polynomial.legendre.leggauss(nodes)
+    points, weights = _legendre(nodes)
     half = torch.from_numpy(reach / 2 * (points + 1))
     xi = torch.cat([-half, half])
     weight = torch.from_numpy(reach / 2 * np.tile(weights, 2)) * (-xi.square() / 2).exp() / math.sqrt(2 * math.pi)

@@ -14,7 +14,8 @@ import pkgutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,19 @@ IMAGES = Images(drawn(6, 5), PATTERNS)
 ATLAS = atlas(2, 9)
 TRANSFER = TransferSettings(d=5, r=2, neurons=4, tasks=3, batch_size=16, examples=8)
 
+CANVAS: list[Any] = []
+
+
+def canvas() -> Any:
+    """A figure and its axes, with nothing on them: the last ones again, if the call that they were for drew nothing."""
+    if not CANVAS or [len(x.get_children()) for x in CANVAS] != [2, BARE]:
+        CANVAS[:] = figures.canvas()
+    return CANVAS
+
+
+BARE = len(figures.canvas()[1].get_children())
+"""How many parts axes have when nothing is drawn on them."""
+
 GOOD: dict[str, Callable[[], Any]] = {
     **{name: lambda value=value: value for name, value in {
         "m": 4, "d": 5, "r": 2, "n": 6, "count": 3, "tasks": 3, "batch_size": 8, "rounds": 2, "examples": 8, "seed": 0,
@@ -127,8 +141,8 @@ GOOD: dict[str, Callable[[], Any]] = {
     }.items()},
     "generator": generator,
     "check": lambda: distance,
-    "figure": lambda: figures.canvas()[0],
-    "ax": lambda: figures.canvas()[1],
+    "figure": lambda: canvas()[0],
+    "ax": lambda: canvas()[1],
 }  # fmt: skip
 """What an argument of this name looks like: m = 4 neurons, d = 5, r = 2 features, T = 3 tasks, n = 6 inputs."""
 
@@ -268,11 +282,16 @@ def public_callables() -> dict[str, Callable[..., Any]]:
 PUBLIC = public_callables()
 
 
+@cache
+def parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(PUBLIC[name]).parameters
+
+
 def arguments(name: str) -> dict[str, Callable[[], Any]]:
     """What a callable's arguments look like, those too that may be left out."""
     own = OTHERWISE.get(name, {})
     found = {}
-    for parameter in inspect.signature(PUBLIC[name]).parameters.values():
+    for parameter in parameters(name).values():
         if parameter.kind is not parameter.VAR_KEYWORD:
             value, given = parameter.name, own.get(parameter.name, parameter.default)
             if given is not parameter.empty:
@@ -285,7 +304,7 @@ def arguments(name: str) -> dict[str, Callable[[], Any]]:
 
 def call(name: str, given: dict[str, Any]) -> Any:
     """Call it with these arguments, in its own order."""
-    kinds = inspect.signature(PUBLIC[name]).parameters
+    kinds = parameters(name)
     named = {key for key in given if kinds[key].kind is inspect.Parameter.KEYWORD_ONLY}
     in_order = (value for key, value in given.items() if key not in named)
     return PUBLIC[name](*in_order, **{key: given[key] for key in named})

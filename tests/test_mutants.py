@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_right
+from itertools import accumulate
 
 import pytest
 from mutants import ROOT, TESTS, equivalent, faults
@@ -41,14 +43,28 @@ def test_in_scripts_too_but_not_in_words() -> None:
     }  # fmt: skip
 
 
+def statement_ends(source: str) -> list[int]:
+    """0, and where each statement of a module ends: where the next begins. One by one they are read much faster."""
+    firsts = [
+        min([node, *getattr(node, "decorator_list", [])], key=lambda x: x.lineno) for node in ast.parse(source).body
+    ]
+    lines = [0, *accumulate(len(line) + 1 for line in source.split("\n"))]
+    return [0, *(lines[node.lineno - 1] for node in firsts[1:]), len(source)]
+
+
 @pytest.mark.parametrize("file", TESTS)
 def test_every_fault_can_be_read_by_python(file: str) -> None:
     found = faults(file, SOURCES[file])
     assert len(found) > 10
     assert all((ROOT / "tests" / name.partition("::")[0]).exists() for name in TESTS[file])
-    assert all(fault.planted(SOURCES[file]) != SOURCES[file] for fault in found)
-    for fault in found if file.endswith(".py") else []:
-        ast.parse(fault.planted(SOURCES[file]))
+    ends = statement_ends(SOURCES[file]) if file.endswith(".py") else []
+    for fault in found:
+        changed = fault.planted(SOURCES[file])
+        assert changed != SOURCES[file]
+        if ends:
+            after = bisect_right(ends, fault.start)
+            assert fault.end <= ends[after]
+            ast.parse(changed[ends[after - 1] : len(changed) - len(SOURCES[file]) + ends[after]])
 
 
 def test_what_is_kept_as_equivalent_is_still_there_and_has_a_reason() -> None:

@@ -97,7 +97,8 @@ def measured(starts: Tensor, learned: Tensor, r: int, decay: float) -> Tensor:
     return torch.cat([numbers, (numbers - numbers.mean(0)) ** 2], 1)
 
 
-@pytest.mark.usefixtures("unchecked")  # for speed
+@pytest.mark.no_cover  # for speed, as annotations are not looked at: the tests below call the same with both on
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("m", "d", "law"),
     [(3, 40, "balanced"), (3, 12, "uniform"), (3, 7, "uniform"), (3, 5, "uniform"), (4, 4, "threshold")],

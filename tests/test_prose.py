@@ -148,7 +148,8 @@ def test_every_constant_is_still_needed() -> None:
     for page, constants in CONSTANTS.items():
         (path,) = (path for path in PAGES if path.stem == page)
         words, code = words_and_code(path)
-        assert {number for text in words for number in strange(text, settings_of(code), {})} == set(constants)
+        settings = settings_of(code)
+        assert {number for text in words for number in strange(text, settings, {})} == set(constants)
 
 
 # The settings of a figure

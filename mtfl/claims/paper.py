@@ -18,6 +18,7 @@ from torch import Tensor
 from mtfl.claims.registry import Check, Claim, Evidence, stated
 from mtfl.contrastive import Anchors, pull_gradient
 from mtfl.inputs import GaussianInputs
+from mtfl.many_tasks import learned_steps
 from mtfl.metrics import conditioning, energy_ratio, principal_angles, recovery
 from mtfl.network import TwoLayerReLU, relu_features
 from mtfl.one_step import contrastive_step
@@ -47,21 +48,25 @@ def _parity_accuracy(features: FrozenFeatures, inputs: GaussianInputs, seed: int
     return transfer_accuracy(features, inputs, parity, examples=1024, test_examples=4000, generator=random)
 
 
-def _c1(seed: int, *, name: str = "pretrained", tasks: int = 256) -> tuple[Evidence, ...]:
-    """Parity on frozen features of a network after one step, and of what theory had before: one task, linear nets."""
+@lru_cache(maxsize=8)
+def _accuracy_after_a_step(seed: int, name: str, tasks: int) -> float:
     settings = TransferSettings(d=64, neurons=128, tasks=tasks, batch_size=8000)
     inputs, _ = _subspaces(seed, 64, True)
-    accuracy = {}
-    for kind in (name, "single task", "linear layer"):
-        features = representations(settings, inputs, names=(kind,), seed=seed)[kind]
-        accuracy[kind] = _parity_accuracy(features, inputs, seed)
-    lead = accuracy[name] - max(accuracy["single task"], accuracy["linear layer"])
+    return _parity_accuracy(representations(settings, inputs, names=(name,), seed=seed)[name], inputs, seed)
+
+
+def _c1(seed: int, *, name: str = "pretrained", tasks: int = 256) -> tuple[Evidence, ...]:
+    """Parity on frozen features of a network after one step, and of what theory had before: one task, linear nets."""
+    accuracy = _accuracy_after_a_step(seed, name, tasks)
+    before = _accuracy_after_a_step(seed, "single task", 1), _accuracy_after_a_step(seed, "linear layer", tasks)
+    lead = accuracy - max(before)
     return (
-        Evidence("accuracy on parity of a new head on frozen features", accuracy[name], "at least", 0.73),
+        Evidence("accuracy on parity of a new head on frozen features", accuracy, "at least", 0.73),
         Evidence("what it has more than after one task, and than a linear layer", lead, "at least", 0.12),
     )
 
 
+@lru_cache(maxsize=1)
 def _trained(
     seed: int, tasks: int, follow: bool, *, n: int, weight_decay: float
 ) -> tuple[GaussianInputs, Tensor, Tensor, Tensor]:
@@ -141,17 +146,15 @@ def _c5(seed: int, *, tasks: int = 1) -> tuple[Evidence, ...]:
     tau = torch.full((32,), math.sqrt(1 - 3 / d), dtype=torch.float64)
     results = []
     for law in ("balanced", "uniform"):
-        learned = 0
-        for F in sample_tasks(count * tasks, 3, law=law, generator=random["tasks"]).split(tasks):
-            step = population_step(V, tau, torch.zeros_like(tau), task_kernel(F))
-            for decay in (0.0, float(F.mean(1).square().mean()) / (2 * math.pi)):
-                found = recovery(step.parallel - decay * V, (step.perpendicular - decay) * tau)
-                enough = found.energy >= ENERGY, found.conditioning >= EVENNESS
-                if all(enough):
-                    learned += 1
-                    break
+        tables = sample_tasks(count * tasks, 3, law=law, generator=random["tasks"]).view(count, tasks, 8)
+        inside, outside = learned_steps(Neurons(V, tau, 0 * tau), tables.mT @ tables / tasks)
+        learned = torch.zeros(count, dtype=torch.bool)
+        suited = tables.mean(2).square().mean(1)[:, None] / (2 * math.pi)
+        for decay in (0 * suited, suited):
+            found = recovery(inside - decay[..., None] * V, outside - decay * tau)
+            learned |= (found.energy >= ENERGY) & (found.conditioning >= EVENNESS)
         what = f"share of {law} draws whose step has energy of a half and conditioning of 0.3"
-        results.append(Evidence(what, learned / count, "at most", 0.15))
+        results.append(Evidence(what, float(learned.double().mean()), "at most", 0.15))
     return tuple(results)
 
 
@@ -176,15 +179,18 @@ def _anchored(seed: int, follow: bool) -> tuple[Tensor, Tensor, Tensor]:
     return totals, pulls, inputs.M
 
 
-def _c7(seed: int, *, most: int = 512, follow: bool = True) -> tuple[Evidence, ...]:
+@lru_cache(maxsize=5)
+def _mean_error(seed: int, tasks: int, follow: bool) -> float:
     """Mean over 8 tables of 512 tasks, and over 4 parts of each of them with fewer; the batches are always the same."""
     totals, pulls, M = _anchored(seed, follow)
     tables = sample_tasks(8 * 512, 3, law="balanced", generator=stream(seed, "tasks")).view(8, 512, 8)
-    curve = []
-    for tasks in (2, 8, 32, 128, 512):
-        parts = tables[:, : 4 * min(tasks, most)].reshape(-1, min(tasks, most), 8)
-        steps = [torch.einsum("kl,lm,kmd->md", task_kernel(F), totals, pulls) for F in parts]
-        curve.append(sum(_subspace_error(step, M) for step in steps) / len(steps))
+    parts = tables[:, : 4 * tasks].reshape(-1, tasks, 8)
+    steps = [torch.einsum("kl,lm,kmd->md", task_kernel(F), totals, pulls) for F in parts]
+    return sum(_subspace_error(step, M) for step in steps) / len(steps)
+
+
+def _c7(seed: int, *, most: int = 512, follow: bool = True) -> tuple[Evidence, ...]:
+    curve = [_mean_error(seed, min(tasks, most), follow) for tasks in (2, 8, 32, 128, 512)]
     ratios = [after / before for before, after in pairwise(curve)]
     return (
         Evidence("subspace error over that of a quarter of the tasks, largest of four", max(ratios), "at most", 0.998),

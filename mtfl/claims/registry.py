@@ -239,6 +239,8 @@ def parts(found: Evidence | tuple[Evidence, ...]) -> tuple[Evidence, ...]:
 def judge(claim: Claim, seeds: Sequence[int]) -> Verdict:
     """Run a claim's check and all its mutants, seed by seed, so that they can share what a seed draws.
 
+    The near mutants run first: most need what the statement needed.
+
     Raises:
         TypeError: if the claim is none, or a seed no integer.
         ValueError: if there is no seed, a negative one, or more than :data:`MOST_SEEDS`.
@@ -247,7 +249,9 @@ def judge(claim: Claim, seeds: Sequence[int]) -> Verdict:
     _checks.sequence("judge", "seeds", seeds, most=MOST_SEEDS)
     for seed in seeds:
         _checks.integer("judge", "seeds", seed, least=0)
-    checks = {"": claim.check, **claim.wrong}
+    wrong = claim.wrong
+    near = [name for name in wrong if name not in claim.mutants]
+    checks = {"": claim.check, **{name: wrong[name] for name in [*near, *claim.mutants]}}
     runs = [{name: parts(check(seed)) for name, check in checks.items()} for seed in seeds]
-    found = {name: tuple(run[name] for run in runs) for name in checks}
+    found = {name: tuple(run[name] for run in runs) for name in ["", *wrong]}
     return Verdict(claim, found.pop(""), found)

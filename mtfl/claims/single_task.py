@@ -515,9 +515,12 @@ _LEARN_ALL = {2: 0, 3: 8, 4: 248, 5: 155_264}
 
 
 @lru_cache
+def _sorted_steps(r: int, d: int, matched: bool) -> SingleTaskSteps:
+    return single_task_steps(_sorted_tasks(r)[0], d, matched_decay=matched)
+
+
 def _two_steps(r: int, d: int, matched: bool) -> tuple[SingleTaskSteps, SingleTaskSteps]:
-    F = _sorted_tasks(r)[0]
-    return single_task_steps(F, d), single_task_steps(F, d, matched_decay=matched)
+    return _sorted_steps(r, d, False), _sorted_steps(r, d, matched)
 
 
 def _limit(
@@ -576,6 +579,17 @@ def _without_linear_part() -> dict[int, int]:
     return numbers | {6: sum(int(n) ** 2 for n in joined.ravel())}
 
 
+@lru_cache(maxsize=3)
+def _mean_cosines(seed: int, angle: float) -> list[float]:
+    """The mean of cosines for r = 2, 3, 4, over any grid that is fine enough."""
+    found = []
+    for r in (2, 3, 4):
+        N = 2 ** (r - 1) + 2 + 2 * int(torch.randint(2, (1,), generator=_random(seed)))
+        theta = torch.cartesian_prod(*[torch.arange(N)] * r).double() * (2 * math.pi / N)
+        found.append(float((angle * theta @ pattern_signs(r).T).cos().prod(1).mean()))
+    return found
+
+
 def _no_linear_part(
     seed: int,
     *,
@@ -589,11 +603,7 @@ def _no_linear_part(
     step: int = 2,
 ) -> tuple[Evidence, ...]:
     shares = {r: number / 2**2**r for r, number in _without_linear_part().items()}
-    integrals = []
-    for r in (2, 3, 4):  # the mean of cosines, over any grid that is fine enough
-        N = 2 ** (r - 1) + 2 + 2 * int(torch.randint(2, (1,), generator=_random(seed)))
-        theta = torch.tensor(list(product(range(N), repeat=r))).double() * (2 * math.pi / N)
-        integrals.append(abs(float((angle * theta @ pattern_signs(r).T).cos().prod(1).mean()) / shares[r] - 1))
+    integrals = [abs(mean / shares[r] - 1) for r, mean in zip((2, 3, 4), _mean_cosines(seed, angle), strict=True)]
 
     def walk(r: int) -> float:
         n, j = 2 ** (r - 1), np.arange(0, 2 ** (r - 1) + 1, step)

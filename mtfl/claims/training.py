@@ -538,9 +538,24 @@ def _flowing(V: Tensor, tau: Tensor, F: Tensor, rounds: int, decay: float = 0.0)
     )
 
 
+@lru_cache(maxsize=1)
+def _aligned(beta: float) -> list[Tensor]:
+    """The last conditioning of aligned layers of two neurons, sizes 1 and beta along the axes of A = diag(2/3, 1/3)."""
+    one, signs = torch.ones(2).double(), pattern_signs(2).T
+    sizes = torch.tensor([[1.0, beta], [beta, 1.0]], dtype=torch.float64)
+    return [_flowing(torch.diag(x), one, signs[[0, 0, 1]], 3).conditioning[-1] for x in sizes]
+
+
+@cache
+def _lone() -> Tensor:
+    """The same of two equal neurons for A = diag(1, 0)."""
+    one = torch.ones(2).double()
+    return _flowing(torch.diag(one), one, pattern_signs(2).T[:1], 12).conditioning[-1]
+
+
 @lru_cache(maxsize=4)
 def _flows(seed: int, flipped: int, blind: bool, few: bool) -> tuple:
-    """Flows of a table of odd tasks, without and with decay; of aligned layers of two neurons; of all odd tasks."""
+    """Flows of a table of odd tasks, without and with decay; of all odd tasks; and a size of a second neuron."""
     g, halves = _generator(seed), all_tasks(2)
     F, start = _odd_table(4, g), Neurons.random(6, 3, 8, generator=g)
     every = _flowing(start.V, start.tau, F if few else torch.cat([halves, -halves.flip(1)], 1), 4)
@@ -548,14 +563,10 @@ def _flows(seed: int, flipped: int, blind: bool, few: bool) -> tuple:
     F[0, :flipped] *= -1
     if blind:
         F, start = pattern_signs(3).T[:1], start._replace(V=start.V * torch.tensor([0.0, 1, 1]).double())
-    f1, signs, ones = degree_one(walsh_coefficients(F)), pattern_signs(2).T, torch.ones(2).double()
-    beta = 0.65 + 0.3 * torch.rand(1, generator=g).double()
+    f1, beta = degree_one(walsh_coefficients(F)), 0.65 + 0.3 * torch.rand(1, generator=g).double()
     run = _flowing(start.V, start.tau, F, 9)
     slowing = [start, *(_flowing(start.V, start.tau, F, rounds, 0.1).neurons for rounds in (1, 2, 3))]
-    sizes = torch.cat([ones[:1], beta]), torch.cat([beta, ones[:1]])  # along the axes of A = diag(2/3, 1/3)
-    aligned = [_flowing(torch.diag(x), ones, signs[[0, 0, 1]], 3).conditioning[-1] for x in sizes]
-    lone = _flowing(torch.diag(ones), ones, signs[:1], 12).conditioning[-1]  # A = diag(1, 0)
-    return f1.T @ f1 / len(F), run, slowing, float(beta), aligned, lone, whole, every
+    return f1.T @ f1 / len(F), run, slowing, float(beta), whole, every
 
 
 def _flow(
@@ -573,7 +584,8 @@ def _flow(
     few: bool = False,
 ) -> tuple[Evidence, ...]:
     """The exact flow on odd tasks against the closed form, its bounds where they are attained, and the recursion."""
-    A, run, slowing, beta, aligned, lone, whole, all_odd = _flows(seed, flipped, blind, few)
+    A, run, slowing, beta, whole, all_odd = _flows(seed, flipped, blind, few)
+    aligned, lone = _aligned(beta), _lone()
     (V, V1, V2, V3), taus = [n.V for n in slowing], [n.tau for n in slowing]
     identity = torch.eye(3, dtype=torch.float64)
 

@@ -22,7 +22,7 @@ from mtfl.claims.registry import Claim, Evidence, Generous, Upper, stated
 from mtfl.contrastive import margin_loss
 from mtfl.inputs import GaussianInputs
 from mtfl.moments import pattern_moments
-from mtfl.population import Neurons, leading_order_step, population_flow, population_step
+from mtfl.population import Neurons, PopulationStep, leading_order_step, population_flow, population_step
 from mtfl.randomness import stream
 from mtfl.tasks import (
     all_tasks,
@@ -224,6 +224,16 @@ def _from_one_direction(seed: int, halfspace: bool) -> np.ndarray:
     return np.array(found)
 
 
+@lru_cache(maxsize=3)
+def _signed_densities(seed: int, root: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """By a Fourier integral and by convolutions, along the diagonal and two draws."""
+    directions = (_DIAGONAL, *_random_directions(seed, 2, 1.0))
+    return [
+        (-0.04 / math.pi * (_waves() @ _parity_transform(u, root)), _convolved(np.abs(u)) * np.sign(u).prod())
+        for u in directions
+    ]
+
+
 def _one_direction(
     seed: int,
     *,
@@ -235,10 +245,8 @@ def _one_direction(
     last: int = 3,
 ) -> tuple[Evidence, ...]:
     found, gaps, errors = _from_one_direction(seed, halfspace), [], []
-    for k, u in enumerate((_DIAGONAL, *_random_directions(seed, 2, 1.0))):
-        density = -front * 0.04 / math.pi * _waves() @ _parity_transform(u, root)
-        other = _convolved(np.abs(u)) * np.sign(u).prod()
-        errors.append(np.abs(density - other).max() / np.abs(other).max())
+    for k, (density, other) in enumerate(_signed_densities(seed, root)):
+        errors.append(np.abs(front * density - other).max() / np.abs(other).max())
         gaps.append(abs(found[k] - (base + gain * np.abs(other).sum() * 0.01)))
     return (
         Evidence("relative error of the signed density against convolutions", max(errors), "at most", 0.005),
@@ -334,6 +342,14 @@ def _odd_shapes(seed: int, odd: bool, biases: bool, decay: bool, rescale: bool) 
 
 
 @lru_cache(maxsize=1)
+def _scaled(seed: int, biases: bool) -> tuple[PopulationStep, PopulationStep]:
+    """Exact steps of 20 neurons for five tasks, and of these neurons times three."""
+    V, tau = _gaussian(seed, "v", 20, 3), 0.2 + _gaussian(seed, "tau", 20).abs()
+    b, kernel = torch.full_like(tau, 0.2 * biases), task_kernel(sample_tasks(5, 3, generator=stream(seed, "F")))
+    return population_step(V, tau, b, kernel), population_step(3 * V, 3 * tau, b, kernel)
+
+
+@lru_cache(maxsize=1)
 def _distances(seed: int, law: str) -> tuple[tuple[float, float], ...]:
     """nu_1 and distance of 40 neurons in dimension 2^20 for eleven tasks, then for these and their mirrored ones."""
     some = sample_tasks(11, 3, law=law, generator=stream(seed, "some"))
@@ -362,9 +378,7 @@ def _exact_dimension_free(
     fast: bool = False,
 ) -> tuple[Evidence, ...]:
     gap, oracle = _odd_shapes(seed, odd, biases, decay, rescale)
-    V, tau = _gaussian(seed, "v", 20, 3), 0.2 + _gaussian(seed, "tau", 20).abs()
-    b, kernel = torch.full_like(tau, 0.2 * biases), task_kernel(sample_tasks(5, 3, generator=stream(seed, "F")))
-    one, three = (population_step(t * V, t * tau, b, kernel) for t in (1, 3))
+    one, three = _scaled(seed, biases)
     parallel = float((3**inside * one.parallel / three.parallel - 1).abs().max())
     perpendicular = float((3**outside * one.perpendicular / (3 * three.perpendicular) - 1).abs().max())
 

@@ -7,12 +7,12 @@ state.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import html
 import json
 import math
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,15 @@ def bundle(figure: Path, also: tuple[str, ...] = ()) -> str:
         ValueError: if a module imports or exports in another way, or two modules declare the same name.
     """
     paths = [*(FOLDER / name for name in (*SHARED, *also)), figure]
-    return _joined(tuple((path.name, path.read_text("utf8")) for path in paths))
+    return _bundled(tuple((path.name, path.read_text("utf8")) for path in paths))
 
 
-@functools.cache
-def _joined(modules: tuple[tuple[str, str], ...]) -> str:
-    """The same, of names and sources: all figures of a kind have one."""
+@lru_cache(maxsize=16)
+def _bundled(modules: tuple[tuple[str, str], ...]) -> str:
+    """The same of modules by name."""
     parts, owner = [], {}
-    for module, written in modules:
-        source = EXPORT.sub("", IMPORT.sub("", written))
+    for module, code in modules:
+        source = EXPORT.sub("", IMPORT.sub("", code))
         if other := LEFT_OVER.search(source):
             raise ValueError(
                 f"bundle: {module} must be bundled by its plain imports and exports; got {other[0]!r}. "
