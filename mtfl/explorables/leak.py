@@ -23,7 +23,7 @@ class AnySlope(Explorable):
     """
 
     module = "leak"
-    heights = ("31.5rem", "55.25rem")
+    heights = ("31.75rem", "55.25rem")
 
     name = traitlets.Unicode("fig-leak").tag(sync=True)
     title = traitlets.Unicode("One unit, any slope").tag(sync=True)

@@ -27,7 +27,7 @@ class NeuronsInPlane(Explorable):
     """
 
     module = "neurons"
-    heights = ("34.5rem", "64rem")
+    heights = ("34.75rem", "64rem")
 
     name = traitlets.Unicode("fig-neurons").tag(sync=True)
     title = traitlets.Unicode("Neurons in the plane").tag(sync=True)
