@@ -113,8 +113,9 @@ def _barrier(P: Tensor, Z: Tensor, held: Tensor) -> Tensor:
                 size *= 0.5
             L = L + size * move
         barrier *= 0.1
-    for _ in range(2):  # full steps, which rounding ends
-        L = L + newton(L, 10 * barrier)[1]
+    for _ in range(2):  # full steps, which rounding ends, and may lead across the border
+        further = L + newton(L, 10 * barrier)[1]
+        L = further if value(further, barrier) < math.inf else L
     return newton(L, 10 * barrier)[0]
 
 
