@@ -125,7 +125,7 @@ LIMITS = {
     "lines of {} letters": test_folding.WIDEST,
     "`*Idea.* One sentence.` of at most {} letters": test_folding.LONGEST_IDEA,
     "`sharpness`, {} % or less": round(100 * max(claim.sharpness for claim in CLAIMS)),
-    "asks that on {} seeds": {20: "twenty"}[len(test_claims.SEEDS)],
+    "and the tests for {}, others each day": {5: "five"}[len(test_claims.SEEDS)],
 }
 
 
