@@ -427,8 +427,9 @@ def cost_of_updates(open_page: Callable[..., Opened], home: str, name: str) -> C
     page.clock.run_for(2000)
     page.evaluate(COUNT)
     operations()
-    page.evaluate(f"() => {{ for (let n = 0; n < {UPDATES}; n++) setTimeout({UPDATE}, 16 * n, n); }}")
-    page.clock.run_for(16 * UPDATES)
+    for n in range(UPDATES):
+        page.evaluate(UPDATE, n)
+        page.clock.run_for(16)
     done, changes, frames = operations(), *page.evaluate("[window.changes, window.frames]")
     page.clock.run_for(2000)
     before = page.evaluate("window.frames")
