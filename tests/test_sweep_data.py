@@ -6,18 +6,17 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import random
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from day import DAY
 
 from mtfl.sweeps import Journal, Run, Sweep
 from mtfl.sweeps.__main__ import main
@@ -25,8 +24,6 @@ from mtfl.sweeps.__main__ import main
 BOOK = Path(__file__).parents[1] / "book"
 NAMES = [path.stem for path in sorted((BOOK / "sweeps").glob("*.toml"))]
 MADE = json.loads((BOOK / "data" / "made.json").read_text(encoding="utf-8"))
-# Of each day its own draw. MTFL_DAY=2026-11-27 repeats that of another day.
-DAY = os.environ.get("MTFL_DAY") or date.today().isoformat()
 MEANS = ("relabel", "unseen", "prompts", "attacks", "probes", "flips")
 """Experiments whose runs are means over ten tasks or over hundreds of inputs each."""
 

@@ -35,7 +35,7 @@ WORDS = """() => {
 
 
 def shown_wrong(opened: Opened) -> list[str]:
-    """TeX that a reader sees as source, or as an error, once all is open."""
+    """TeX that stands on a page as source, or as an error, wherever it is."""
     page = opened.page
     return RAW_TEX.findall(page.evaluate(WORDS)) + page.locator("mjx-merror, merror").all_text_contents()
 
